@@ -1,0 +1,55 @@
+/*
+ * Events: what an upstream's frame meant, in one small vocabulary for all dialects. Whoever writes
+ * a client's format reads these and never looks at the upstream's bytes again.
+ */
+#ifndef SLUICE_EVENT_H
+#define SLUICE_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sluice/slice.h>
+
+enum sl_event_kind {
+	SL_EVENT_META = 1,   /* s[0] upstream's response id, s[1] model as the upstream names it; n0
+				created (Unix s, 0 unknown) */
+	SL_EVENT_TEXT,       /* s[0] text */
+	SL_EVENT_REASONING,  /* s[0] text */
+	SL_EVENT_REFUSAL,    /* s[0] text */
+	SL_EVENT_TOOL_START, /* index; s[0] id (never empty: made up where the upstream has none),
+				s[1] name */
+	SL_EVENT_TOOL_ARGS,  /* index; s[0] a fragment of the arguments' JSON text */
+	SL_EVENT_USAGE,  /* usage: totals so far; replaces what was known field by field, never adds
+			  */
+	SL_EVENT_FINISH, /* s[0] normalised reason: stop length tool_calls content_filter error;
+			    s[1] the upstream's own word */
+	SL_EVENT_ERROR,  /* s[0] message, s[1] type, s[2] code (each may be empty),
+			    s[3] the upstream's whole error object as JSON, or empty;
+			    n0 HTTP status to answer with while nothing was sent */
+};
+
+/* Token counts; -1 where the upstream did not report one. prompt includes cached and cache-write
+ * tokens, completion includes reasoning tokens. */
+struct sl_usage {
+	int64_t prompt, completion, total, cached, cache_write, reasoning;
+};
+
+#define SL_USAGE_NONE ((struct sl_usage){-1, -1, -1, -1, -1, -1})
+
+/* Takes over every field of `from` that is known. */
+void sl_usage_merge(struct sl_usage *into, const struct sl_usage *from);
+bool sl_usage_known(const struct sl_usage *u);
+
+struct sl_event {
+	enum sl_event_kind kind;
+	uint32_t choice; /* 0 unless the client asked for n > 1 */
+	uint32_t index; /* tool calls: dense from 0 within a choice, in order of first appearance */
+	int64_t n0;
+	struct sl_slice s[4];
+	struct sl_usage usage; /* SL_EVENT_USAGE only */
+};
+
+/* True for what a reader of the answer would call its first token: non-empty text, reasoning,
+ * refusal, a tool call or a finish reason. */
+bool sl_event_is_content(const struct sl_event *e);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * A worker: one thread, one loop, its own server and its own upstream connections. Streams live on
+ * the worker whose client asked for them. All functions are for the main thread; they talk to the
+ * worker by mail.
+ */
+#ifndef APP_WORKER_H
+#define APP_WORKER_H
+
+#include <stdbool.h>
+#include "app/config.h"
+#include "server/server.h"
+#include "stream/table.h"
+
+struct worker;
+
+/* What workers share. */
+struct worker_shared {
+	struct stream_table table;
+	struct server_shared *server;
+	int event_fd; /* written to when a worker has drained */
+};
+
+/* Makes a worker that does not run yet. NULL without memory (or descriptors: errno). */
+struct worker *worker_new(struct worker_shared *shared, struct config *config);
+
+/* Before worker_run(). The worker takes the descriptor. 0 or -SL_E_x. */
+int worker_add_listener(struct worker *w, int fd, bool is_unix, bool metrics_only);
+
+/* Starts the thread. 0 or -SL_E_IO. */
+int worker_run(struct worker *w);
+
+/* New requests go by this configuration. */
+void worker_configure(struct worker *w, struct config *config);
+
+/* Accepts nothing more, lets streams run for `drain_ms`, then ends the rest as `shutting_down`;
+ * writes to shared->event_fd when all is done. Idempotent. */
+void worker_drain(struct worker *w, uint64_t drain_ms);
+bool worker_is_drained(const struct worker *w);
+
+/* Waits for the thread, which must have drained (or never run), and frees all but the loop … */
+void worker_join(struct worker *w);
+/* … which goes last, when all workers are joined: there may be mail between them. */
+void worker_free(struct worker *w);
+
+#endif

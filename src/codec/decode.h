@@ -1,0 +1,119 @@
+/*
+ * What every dialect's decoder works with: one message comes in, one decoded frame comes out.
+ *
+ *	message ─▶ decoded_line (one line of valid UTF-8, a JSON object) ─▶ the dialect's walk over
+ *it ─┬▶ events ╰▶ edits ─▶ frame
+ *
+ * On the way that most frames take nothing is copied and nothing allocated: frame and events are
+ *slices of what was fed. What has to be made new (an unescaped text, a mended frame) lives until
+ *the next decoded_reset().
+ */
+#ifndef CODEC_DECODE_H
+#define CODEC_DECODE_H
+
+#include <stdbool.h>
+#include <sluice/buf.h>
+#include <sluice/reader.h>
+#include "codec/json.h"
+#include "codec/splice.h"
+#include "codec/upstream_error.h"
+
+/* What a framing has cut out of the body. */
+struct message {
+	struct sl_slice name; /* the event's, where the framing has names */
+	struct sl_slice data;
+	bool stray; /* stood outside of the framing: counts only if it is an error */
+};
+
+/* What a decoder says of a message. */
+enum verdict {
+	VERDICT_SKIP,   /* nothing of it goes on */
+	VERDICT_ENTRY,  /* an entry: flags, frame and events are filled in */
+	VERDICT_END,    /* the dialect's end mark */
+	VERDICT_FAILED, /* error is filled in */
+};
+
+/* More events than this in one frame are an attack, or a fault. */
+#define DECODED_EVENTS_MAX 4096
+
+struct decoded {
+	unsigned flags;
+	struct sl_slice frame;
+	struct sl_event *events;
+	size_t n_events;
+	struct upstream_error error;
+	/* private */
+	size_t cap_events;
+	struct decoded_block *blocks; /* bytes that stay where they are */
+	struct sl_buf line, mended, piece;
+	struct splice *edits; /* while a decoder walks */
+	int failure;          /* the first one of a walk: it is asked for once, at the end */
+};
+
+void decoded_init(struct decoded *d, size_t max_bytes);
+void decoded_fini(struct decoded *d);
+
+/* Forgets the last frame; slices into it are void. */
+void decoded_reset(struct decoded *d);
+
+/* Makes `data` one clean line and reads it. 1: *object is the JSON object that it is, and d->frame
+ * are its bytes. 0: it is none. -SL_E_NOMEM. */
+int decoded_line(struct decoded *d, struct sl_slice data, struct json *object);
+
+/* For the following a walk needs no results: what fails is kept in d->failure. */
+
+/* Keeps a failure (0 is none). */
+void decoded_note(struct decoded *d, int failure);
+void decoded_add(struct decoded *d, const struct sl_event *e);
+/* The same for the events that are nothing but a text; none when it is empty. */
+void decoded_add_text(struct decoded *d, enum sl_event_kind kind, uint32_t choice,
+		      struct sl_slice text);
+/* n bytes that stay; NULL without memory. */
+char *decoded_alloc(struct decoded *d, size_t n);
+/* The unescaped string `v`, empty when it is no string; `half` as for json_string(). */
+struct sl_slice decoded_string(struct decoded *d, struct json v, uint32_t *half);
+/* A copy of what was put into d->piece since it was empty, which it is then again. */
+struct sl_slice decoded_keep_piece(struct decoded *d);
+
+/* In place of `remove` bytes at `at`, which lies in d->frame, stands `insert`, which must stay. */
+void decoded_edit(struct decoded *d, const char *at, size_t remove, struct sl_slice insert);
+void decoded_replace(struct decoded *d, struct json value, struct sl_slice by);
+
+/* The walk is over: applies its edits, if there are any, to d->frame. 1; 0 when there was more to
+ * keep or to mend than is done; -SL_E_NOMEM. */
+int decoded_mend(struct decoded *d);
+
+/* Whether an object or array has nothing in it. */
+static inline bool decoded_is_empty(struct json v)
+{
+	struct json_walk w;
+	struct sl_slice key;
+	struct json item;
+
+	json_walk_init(&w, v);
+	return json_walk_next(&w, &key, &item) == 0;
+}
+
+/* VERDICT_FAILED with an error in our own words, or -SL_E_NOMEM. */
+int decoded_fail(struct decoded *d, const char *code, const char *message);
+
+/* A walk over an object's members that can take some of them out, commas and all. */
+struct members {
+	struct json_walk walk;
+	struct sl_slice key;
+	struct json value;
+	bool any_kept; /* of those that were passed; of all at the end */
+	/* private */
+	bool current, removed;
+	const char *behind; /* the end of the member before */
+	const char *cut;    /* start of a removal that will reach to the next key */
+};
+
+void members_init(struct members *m, struct json object);
+/* 1: key and value are the next member's; 0 at the end. */
+int members_next(struct members *m, struct decoded *d);
+/* Takes the current member out of the frame. */
+void members_remove(struct members *m, struct decoded *d);
+bool members_at(const struct members *m, const char *name);
+
+#endif

@@ -1,0 +1,47 @@
+/* The table of dialects: one row for each of enum sl_dialect. */
+#include "codec/dialect.h"
+
+#include <assert.h>
+#include "codec/openai.h"
+#include "codec/whole.h"
+
+static const struct dialect dialects[] = {
+	[SL_DIALECT_OPENAI_CHAT] =
+		{
+			.name = "openai_chat",
+			.framing = &framing_sse,
+			.state_size = sizeof(struct openai),
+			.init = openai_init,
+			.fini = openai_fini,
+			.decode = openai_decode,
+			.is_complete = openai_is_complete,
+			.unfold = whole_unfold,
+		},
+	/* Its chunks differ in one member, `text` in the place of `delta`. */
+	[SL_DIALECT_OPENAI_COMPLETIONS] =
+		{
+			.name = "openai_completions",
+			.framing = &framing_sse,
+			.state_size = sizeof(struct openai),
+			.init = openai_init,
+			.fini = openai_fini,
+			.decode = openai_decode,
+			.is_complete = openai_is_complete,
+			.unfold = whole_unfold,
+		},
+	[SL_DIALECT_OPENAI_JSON] =
+		{
+			.name = "openai_json",
+			.state_size = sizeof(struct openai),
+			.init = openai_init,
+			.fini = openai_fini,
+			.decode = openai_decode,
+			.is_complete = openai_is_complete,
+		},
+};
+
+const struct dialect *dialect_of(enum sl_dialect which)
+{
+	assert((size_t)which < sizeof(dialects) / sizeof(*dialects));
+	return &dialects[which];
+}

@@ -1,0 +1,37 @@
+/* The wire formats that upstreams speak. A new one is a file with these functions and a row in
+ * dialect.c. */
+#ifndef CODEC_DIALECT_H
+#define CODEC_DIALECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sluice/reader.h>
+#include "codec/decode.h"
+#include "codec/framing.h"
+
+struct dialect {
+	const char *name;
+	const struct framing *framing; /* NULL: never streams */
+
+	/* What a decoder remembers from message to message; the caller provides the bytes, zeroed.
+	 */
+	size_t state_size;
+	void (*init)(void *state, const struct sl_reader_options *o);
+	void (*fini)(void *state);
+
+	/* An enum verdict, or -SL_E_NOMEM. `d` was reset. Strings of *d may lie in the message. */
+	int (*decode)(void *state, const struct message *m, struct decoded *d);
+	/* True when the end of the body would be the end of the answer. */
+	bool (*is_complete)(const void *state);
+
+	/* Appends a complete response body as the messages that a stream of it would have been:
+	 * `chunk`, and `usage` behind it (or within the chunk when usage is NULL). 1; 0 when the
+	 * body is no complete response; -SL_E_LIMIT, -SL_E_NOMEM. NULL: bodies of this dialect are
+	 * not read. */
+	int (*unfold)(struct json body, struct sl_buf *chunk, struct sl_buf *usage);
+};
+
+/* Never NULL. */
+const struct dialect *dialect_of(enum sl_dialect which);
+
+#endif

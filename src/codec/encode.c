@@ -1,0 +1,229 @@
+/* Writes chunks as they came, bare text, and bodies; keeps what the end of a stream has to say. */
+#include "codec/encode.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include "codec/encode_block.h"
+#include "codec/window_json.h"
+
+void encoder_init(struct encoder *e, enum format format, const char *stream_id)
+{
+	size_t n = strlen(stream_id);
+
+	assert(n < sizeof(e->stream_id));
+	*e = (struct encoder){.format = format, .ids = true, .usage = SL_USAGE_NONE};
+	memcpy(e->stream_id, stream_id, n + 1);
+}
+
+void encode_block(const struct encoder *e, const struct encoder_entry *in, unsigned at, unsigned of,
+		  const char *name, struct sl_window *w)
+{
+	if (name)
+		sl_sse_put_field(w, "event", sl_slice_str(name));
+	if (at + 1 == of && e->ids) {
+		window_put_str(w, "id: ");
+		window_put_str(w, e->stream_id);
+		window_put_str(w, ".");
+		window_put_int(w, (int64_t)in->seq);
+		window_put_str(w, "\n");
+	}
+	if (at == 0 && e->retry_ms) {
+		window_put_str(w, "retry: ");
+		window_put_int(w, e->retry_ms);
+		window_put_str(w, "\n");
+	}
+}
+
+static bool is_hidden(const struct encoder *e, const struct encoder_entry *in)
+{
+	return e->hide_usage && (in->entry.flags & SL_ENTRY_USAGE_ONLY);
+}
+
+/* A stopped stream ends with a finish reason too, or SDKs call it broken. */
+static bool needs_finish(const struct encoder *e, const struct encoder_entry *in)
+{
+	return in->stopped && e->finish[0] == 0;
+}
+
+static unsigned count_chunks(const struct encoder *e, const struct encoder_entry *in)
+{
+	if (in->entry.flags & SL_ENTRY_FAILED)
+		return 2;
+	if (in->entry.flags & SL_ENTRY_END)
+		return needs_finish(e, in) ? 2 : 1;
+	return in->entry.frame.n > 0 && !is_hidden(e, in);
+}
+
+static void put_done(const struct encoder *e, const struct encoder_entry *in, unsigned of,
+		     struct sl_window *w)
+{
+	encode_block(e, in, of - 1, of, NULL, w);
+	window_put_str(w, "data: [DONE]\n\n");
+}
+
+static void put_finish_chunk(const struct encoder *e, struct sl_window *w)
+{
+	window_put_str(w, "{");
+	if (e->response_id[0]) {
+		window_put_str(w, "\"id\":");
+		window_put_json_string(w, sl_slice_str(e->response_id));
+		window_put_str(w, ",");
+	}
+	window_put_str(w, e->legacy ? "\"object\":\"text_completion\""
+				    : "\"object\":\"chat.completion.chunk\"");
+	if (e->created) {
+		window_put_str(w, ",\"created\":");
+		window_put_int(w, e->created);
+	}
+	if (e->model[0]) {
+		window_put_str(w, ",\"model\":");
+		window_put_json_string(w, sl_slice_str(e->model));
+	}
+	window_put_str(w, ",\"choices\":[{\"index\":0,");
+	window_put_str(w, e->legacy ? "\"text\":\"\"" : "\"delta\":{}");
+	window_put_str(w, ",\"logprobs\":null,\"finish_reason\":\"stop\"}]}");
+}
+
+static void write_chunks(const struct encoder *e, const struct encoder_entry *in,
+			 struct sl_window *w)
+{
+	unsigned of = count_chunks(e, in);
+
+	if (of == 0)
+		return;
+	if (in->entry.flags & SL_ENTRY_END && of == 1) {
+		put_done(e, in, of, w);
+		return;
+	}
+	encode_block(e, in, 0, of, NULL, w);
+	window_put_str(w, "data: ");
+	if (in->entry.flags & SL_ENTRY_FAILED)
+		openai_put_error(in->entry.events, (struct sl_slice){0}, e->content_seen, w);
+	else if (in->entry.flags & SL_ENTRY_END)
+		put_finish_chunk(e, w);
+	else
+		sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
+	window_put_str(w, "\n\n");
+	if (of == 2)
+		put_done(e, in, of, w);
+}
+
+static bool is_shown_text(const struct sl_event *event)
+{
+	return event->choice == 0 && event->s[0].n > 0 &&
+	       (event->kind == SL_EVENT_TEXT || event->kind == SL_EVENT_REFUSAL);
+}
+
+/* Control characters become spaces, so that it stays one line. */
+static void put_plain(struct sl_slice s, struct sl_window *w)
+{
+	while (s.n > 0) {
+		size_t n = 0;
+
+		while (n < s.n && (unsigned char)s.p[n] >= 0x20)
+			n++;
+		sl_window_put(w, sl_slice(s.p, n));
+		if (n < s.n) {
+			window_put_str(w, " ");
+			n++;
+		}
+		s = sl_slice(s.p + n, s.n - n);
+	}
+}
+
+static void put_failed_line(const struct sl_event *error, struct sl_window *w)
+{
+	window_put_str(w, "[error] ");
+	put_plain(error->s[0].n ? error->s[0] : SL_LIT("the upstream failed"), w);
+	window_put_str(w, " (");
+	put_plain(error->s[2].n ? error->s[2] : SL_LIT(SL_CODE_ERROR), w);
+	window_put_str(w, ")\n");
+}
+
+static void write_text(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
+{
+	unsigned flags = in->entry.flags;
+
+	if (flags & (SL_ENTRY_END | SL_ENTRY_FAILED)) {
+		if (e->line_open)
+			window_put_str(w, "\n");
+		if (flags & SL_ENTRY_FAILED)
+			put_failed_line(in->entry.events, w);
+		return;
+	}
+	for (size_t i = 0; i < in->entry.n_events; i++) {
+		if (is_shown_text(&in->entry.events[i]))
+			sl_window_put(w, in->entry.events[i].s[0]);
+	}
+}
+
+void encoder_write(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
+{
+	switch (e->format) {
+	case FORMAT_OPENAI:
+		write_chunks(e, in, w);
+		break;
+	case FORMAT_EVENTS:
+		if (!is_hidden(e, in))
+			encode_events(e, in, w);
+		break;
+	case FORMAT_TEXT:
+		write_text(e, in, w);
+		break;
+	case FORMAT_WHOLE:
+		if (in->entry.flags & SL_ENTRY_WHOLE)
+			sl_window_put(w, in->entry.frame);
+		break;
+	}
+}
+
+/* All of it, or nothing: half of an id is none. */
+static void keep(char *into, size_t size, struct sl_slice s)
+{
+	if (s.n >= size || memchr(s.n ? s.p : "", 0, s.n))
+		return;
+	if (s.n)
+		memcpy(into, s.p, s.n);
+	into[s.n] = 0;
+}
+
+static void remember(struct encoder *e, const struct sl_event *event)
+{
+	switch (event->kind) {
+	case SL_EVENT_META:
+		keep(e->response_id, sizeof(e->response_id), event->s[0]);
+		keep(e->model, sizeof(e->model), event->s[1]);
+		e->created = event->n0;
+		break;
+	case SL_EVENT_USAGE:
+		sl_usage_merge(&e->usage, &event->usage);
+		break;
+	case SL_EVENT_FINISH:
+		if (event->choice == 0)
+			keep(e->finish, sizeof(e->finish), event->s[0]);
+		break;
+	case SL_EVENT_TEXT:
+	case SL_EVENT_REFUSAL:
+		if (is_shown_text(event))
+			e->line_open = event->s[0].p[event->s[0].n - 1] != '\n';
+		break;
+	default:
+		break;
+	}
+}
+
+void encoder_done(struct encoder *e, const struct encoder_entry *in)
+{
+	unsigned blocks = 0;
+
+	if (e->retry_ms && e->format == FORMAT_OPENAI)
+		blocks = count_chunks(e, in);
+	else if (e->retry_ms && e->format == FORMAT_EVENTS && !is_hidden(e, in))
+		blocks = encode_events_count(e, in);
+	if (blocks > 0)
+		e->retry_ms = 0;
+	for (size_t i = 0; i < in->entry.n_events; i++)
+		remember(e, &in->entry.events[i]);
+	if (in->entry.flags & SL_ENTRY_CONTENT)
+		e->content_seen = true;
+}

@@ -1,0 +1,17 @@
+/* The HTTP status that an upstream's failure becomes while nothing was sent: the one table for all
+ * dialects. */
+#ifndef CODEC_ERROR_STATUS_H
+#define CODEC_ERROR_STATUS_H
+
+#include <sluice/slice.h>
+
+/* For a status line of the upstream: the same where it tells the client something about its own
+ * request or about when to come again, else 502. 401 and 403 stay: what they mean depends on whose
+ * key it was. */
+int error_status_of_http(int http_status);
+
+/* For the word of an error's `type`, `code` or `status`: an HTTP status as the upstream could have
+ * sent it; 0 for an unknown word. */
+int error_status_of_word(struct sl_slice word);
+
+#endif

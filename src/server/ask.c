@@ -1,0 +1,76 @@
+/* /ask, the shortest way in: a prompt as it stands, by curl or EventSource. */
+#include <string.h>
+#include <strings.h>
+#include "server/requests.h"
+#include "server/respond.h"
+#include "server/routes.h"
+#include "server/server_private.h"
+
+/* An EventSource reconnects: its answer goes on meanwhile. */
+static const struct leave comes_back = {.what = LEAVE_DETACH, .grace_ms = 30000};
+
+static bool choose_format(struct exchange *x, enum format *format)
+{
+	static const struct {
+		const char *name;
+		enum format format;
+	} names[] = {{"events", FORMAT_EVENTS}, {"text", FORMAT_TEXT}, {"openai", FORMAT_OPENAI}};
+	const char *wanted = exchange_query(x, "format");
+	const char *accept = exchange_header(x, "Accept");
+	*format = accept && strstr(accept, "text/event-stream") ? FORMAT_EVENTS : FORMAT_TEXT;
+	if (!wanted)
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(names[i].name, wanted) == 0) {
+			*format = names[i].format;
+			return true;
+		}
+	respond_refusal(x, 400, "invalid_request_error", "invalid_format",
+			"format is events, text or openai");
+	return false;
+}
+
+/* The prompt: the body as it stands (curl -d sends it as a form, which it is not), or ?q=. */
+static struct sl_slice prompt_of(const struct exchange *x)
+{
+	return x->body.len ? sl_buf_slice(&x->body) : sl_slice_str(exchange_query(x, "q"));
+}
+
+void handle_ask(struct exchange *x)
+{
+	struct watch_options o = {.hide_usage = true};
+	const char *type = exchange_header(x, "Content-Type");
+	if (!choose_format(x, &o.format) || watch_resume(x, &o))
+		return;
+	if (type && strncasecmp(type, "multipart/", 10) == 0) {
+		respond_refusal(x, 415, "invalid_request_error", "unsupported_media_type",
+				"send the question as plain text: curl -d 'why is the sky blue'");
+		return;
+	}
+	struct sl_slice prompt = prompt_of(x);
+	if (prompt.n == 0) {
+		respond_refusal(
+			x, 400, "invalid_request_error", "missing_prompt",
+			"ask something: curl -N HOST/ask -d 'why is the sky blue', or /ask?q=…");
+		return;
+	}
+	struct generation *g =
+		request_generation(x, GENERATION_POST, x->route->dialect, x->route->upstream_path);
+	if (!g)
+		return;
+	if (request_for_prompt(sl_slice_str(exchange_query(x, "model")),
+			       sl_slice_str(exchange_query(x, "system")), prompt, &g->body) < 0) {
+		generation_free(g);
+		respond_refusal(x, 413, "invalid_request_error", "request_too_large",
+				"the question is too long");
+		return;
+	}
+	if (!request_read_body(x, g)) {
+		generation_free(g);
+		return;
+	}
+	request_start(x, g,
+		      o.format == FORMAT_EVENTS ? comes_back
+						: x->config->set.streams->when_client_leaves,
+		      &o);
+}

@@ -1,0 +1,274 @@
+/* Connections and their requests: from libmicrohttpd's callbacks to a handler. */
+#include "server/conn.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "server/guard.h"
+#include "server/respond.h"
+#include "server/routes.h"
+#include "server/server_private.h"
+#include "server/watch.h"
+
+#define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+/* The client has closed its side. */
+static void client_gone(struct loop_io *io, uint32_t events)
+{
+	struct conn *c = FROM(io, struct conn, io);
+	(void)events;
+	if (c->gone)
+		return;
+	c->gone = true;
+	struct exchange *x = c->x;
+	if (x && (x->state == X_WAITING || x->state == X_STREAMING)) {
+		watch_end(x);
+		exchange_resume(x);
+	}
+}
+
+/* A head or a body takes too long. libmicrohttpd's own timeout starts anew with each byte. */
+static void too_slow(struct timer *t)
+{
+	shutdown(FROM(t, struct conn, deadline)->io.fd, SHUT_RDWR);
+}
+
+struct conn *conn_new(struct server *s, int fd, const struct client_address *a, bool is_unix,
+		      bool metrics_only)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	*c = (struct conn){.io = {fd, client_gone},
+			   .server = s,
+			   .address = *a,
+			   .deadline.fire = too_slow,
+			   .is_unix = is_unix,
+			   .metrics_only = metrics_only};
+	return c;
+}
+
+static void conn_begin(struct conn *c)
+{
+	struct server *s = c->server;
+	s->adding = NULL;
+	c->next = s->conns;
+	c->link = &s->conns;
+	if (c->next)
+		c->next->link = &c->next;
+	s->conns = c;
+	loop_add_io(s->loop, &c->io, EPOLLRDHUP | EPOLLET);
+	loop_set_timer(s->loop, &c->deadline, s->config->set.options->request_headers_ms);
+}
+
+static void conn_end(struct conn *c)
+{
+	struct server *s = c->server;
+	loop_remove_io(s->loop, &c->io);
+	loop_stop_timer(s->loop, &c->deadline);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	shard_closed(c->shard);
+	shared_release(s->shared, &c->address);
+	free(c);
+}
+
+void conn_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
+		 enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		/* Called from within MHD_add_connection(), on the thread that called it. */
+		struct conn *c = shard_adding(cls);
+		c->mhd = mhd;
+		*socket_context = c;
+		conn_begin(c);
+	} else if (*socket_context) {
+		conn_end(*socket_context);
+		*socket_context = NULL;
+	}
+}
+
+static struct conn *conn_of(struct MHD_Connection *mhd)
+{
+	return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* A request line has come. What is returned is the request's context from the first call of
+ * conn_request on. */
+void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+	(void)cls;
+	struct conn *c = conn_of(mhd);
+	struct exchange *x = calloc(1, sizeof(*x));
+	if (!x)
+		return NULL;
+	x->conn = c;
+	x->server = c->server;
+	x->config = snapshot_hold(c->server->config);
+	x->uri_bytes = strlen(uri);
+	x->born_us = clock_us();
+	sl_buf_init(&x->body, x->config->set.options->body_bytes);
+	random_id(x->request_id);
+	c->x = x;
+	c->server->busy++;
+	if (!timer_is_set(&c->deadline))
+		loop_set_timer(c->server->loop, &c->deadline,
+			       x->config->set.options->request_headers_ms);
+	return x;
+}
+
+const char *exchange_header(const struct exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(x->conn->mhd, MHD_HEADER_KIND, name);
+}
+
+const char *exchange_query(const struct exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(x->conn->mhd, MHD_GET_ARGUMENT_KIND, name);
+}
+
+void exchange_suspend(struct exchange *x)
+{
+	assert(!x->suspended && !x->resume_queued);
+	x->suspended = true;
+	MHD_suspend_connection(x->conn->mhd);
+}
+
+void exchange_resume(struct exchange *x)
+{
+	if (!x->suspended || x->resume_queued)
+		return;
+	x->resume_queued = true;
+	x->resume_next = x->server->resume;
+	x->server->resume = x;
+}
+
+static void refuse(struct exchange *x, const struct refusal *r)
+{
+	x->refused = true;
+	x->state = X_ANSWERED;
+	respond_refusal(x, r->status, r->type, r->code, r->message);
+}
+
+/* The head is complete: is it a request that we serve? */
+static enum MHD_Result begin(struct exchange *x, const char *method, const char *url)
+{
+	static const struct refusal nothing_here = {.status = 404,
+						    .type = "invalid_request_error",
+						    .code = "not_found",
+						    .message = "there is nothing at this path"};
+	const char *allowed = NULL;
+	metrics_add(METRIC_REQUESTS, 1);
+	x->started = true;
+	x->path = strdup(url);
+	snprintf(x->method, sizeof(x->method), "%s", method);
+	x->route = route_find(method, url, &allowed);
+	struct refusal r = guard_check(x);
+	if (r.status == 0 && x->conn->metrics_only && x->route &&
+	    !(x->route->flags & ROUTE_F_METRICS))
+		r = nothing_here;
+	if (r.status == 0 && !x->route) {
+		if (strcmp(method, "OPTIONS") == 0 && x->origin) { /* a preflight */
+			x->state = X_ANSWERED;
+			respond_bytes(x, 204, NULL, SL_LIT(""));
+			return MHD_YES;
+		}
+		r = nothing_here;
+		if (allowed)
+			r = (struct refusal){.status = 405,
+					     .type = "invalid_request_error",
+					     .code = "method_not_allowed",
+					     .message = "this path does not have that method"};
+	}
+	loop_set_timer(x->server->loop, &x->conn->deadline,
+		       x->config->set.options->request_body_ms);
+	if (r.status)
+		refuse(x, &r);
+	return MHD_YES;
+}
+
+/* The body has grown over its limit while it came in chunks. libmicrohttpd takes no response in the
+ * middle of an upload: it is written past it (not through TLS), and the connection closed. */
+static enum MHD_Result too_large(struct exchange *x)
+{
+	static const char answer[] = "HTTP/1.1 413 Content Too Large\r\nContent-Type: "
+				     "application/json\r\nConnection: close\r\n"
+				     "Content-Length: 125\r\n\r\n"
+				     "{\"error\":{\"message\":\"the request body is too "
+				     "large\",\"type\":\"invalid_request_error\",\"param\":null,"
+				     "\"code\":\"request_too_large\"}}\n";
+	_Static_assert(sizeof(answer) > 125, "the length above is that of the JSON line");
+	metrics_add(METRIC_REFUSED, 1);
+	if (!x->server->shared->tls_cert) {
+		ssize_t n = send(x->conn->io.fd, answer, sizeof(answer) - 1,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)n;
+	}
+	return MHD_NO;
+}
+
+enum MHD_Result conn_request(void *cls, struct MHD_Connection *mhd, const char *url,
+			     const char *method, const char *version, const char *upload,
+			     size_t *upload_size, void **request_context)
+{
+	struct exchange *x = *request_context;
+	(void)cls, (void)mhd, (void)version;
+	if (!x)
+		return MHD_NO; /* no memory */
+	if (!x->started)
+		return begin(x, method, url);
+	if (*upload_size) {
+		bool fits = x->refused || sl_buf_put(&x->body, upload, *upload_size) == 0;
+		*upload_size = 0;
+		return fits ? MHD_YES : too_large(x);
+	}
+	switch (x->state) {
+	case X_READING:
+		loop_stop_timer(x->server->loop, &x->conn->deadline);
+		x->route->handle(x);
+		return x->state == X_READING ? MHD_NO : MHD_YES;
+	case X_WAITING:
+		return watch_continue(x) ? MHD_YES : MHD_NO;
+	case X_STREAMING:
+	case X_ANSWERED:
+		return MHD_YES;
+	}
+	return MHD_NO;
+}
+
+void conn_completed(void *cls, struct MHD_Connection *mhd, void **request_context,
+		    enum MHD_RequestTerminationCode code)
+{
+	struct exchange *x = *request_context;
+	(void)cls, (void)mhd, (void)code;
+	if (!x)
+		return;
+	struct conn *c = x->conn;
+	watch_end(x);
+	assert(!x->resume_queued);
+	if (x->path)
+		log_event(LOG_INFO, "request", {"request", LOG_STR(x->request_id)},
+			  {"method", LOG_STR(x->method)},
+			  {"path", LOG_STR(x->route ? x->route->path : "")},
+			  {"status", LOG_INT(x->status)}, {"stream", LOG_STR(x->encoder.stream_id)},
+			  {"ms", LOG_INT((clock_us() - x->born_us) / 1000)});
+	loop_stop_timer(x->server->loop, &x->tick);
+	/* The next request's head may take its own time beyond what an idle connection has. */
+	if (x->started && !c->gone)
+		loop_set_timer(x->server->loop, &c->deadline,
+			       x->config->set.options->idle_ms +
+				       x->config->set.options->request_headers_ms);
+	c->x = NULL;
+	c->server->busy--;
+	snapshot_drop(x->config);
+	sl_buf_fini(&x->body);
+	free(x->path);
+	free(x);
+	*request_context = NULL;
+}

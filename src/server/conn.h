@@ -1,0 +1,98 @@
+/*
+ * One client connection and the request on it.
+ *
+ * A suspended connection notices nothing in libmicrohttpd, so its descriptor stands in our own
+ *epoll too: when the client leaves (FIN, also half-closed, or RST) we know at once, before the
+ *first token and while the upstream is silent.
+ *
+ *	READING ─body complete─▶ handler ─┬─ answered at once ─────────────────────▶ ANSWERED
+ *	                                  └─▶ WAITING ─first content, end, time─▶ STREAMING ─▶
+ *ANSWERED (suspended)                    (suspended between tokens)
+ */
+#ifndef SERVER_CONN_H
+#define SERVER_CONN_H
+
+#include <microhttpd.h>
+#include <sluice/buf.h>
+#include "base/loop.h"
+#include "base/random.h"
+#include "codec/encode.h"
+#include "server/server.h"
+#include "server/shared.h"
+#include "stream/stream.h"
+
+struct shard;
+struct route;
+struct exchange;
+
+struct conn {
+	struct loop_io io;
+	struct server *server;
+	struct shard *shard;
+	struct MHD_Connection *mhd;
+	struct client_address address;
+	struct timer deadline; /* for the request's head, then its body */
+	struct exchange *x;    /* the request under way; NULL */
+	bool gone;             /* the client has closed its side */
+	bool is_unix, metrics_only;
+	struct conn *next, **link; /* all of the server's */
+};
+
+enum exchange_state { X_READING, X_WAITING, X_STREAMING, X_ANSWERED };
+
+struct snapshot_ref {
+	unsigned refs;
+	struct server_set set;
+};
+
+/* One request and its response. */
+struct exchange {
+	struct conn *conn;
+	struct server *server;
+	struct snapshot_ref *config;
+	const struct route *route;
+	char method[16];
+	char *path;
+	size_t uri_bytes; /* of the request line's target */
+	uint64_t born_us;
+	char request_id[RANDOM_ID_LEN + 1];
+	const char *origin; /* an allowed cross origin, for the CORS headers; NULL */
+	enum exchange_state state;
+	bool started, refused, suspended, resume_queued;
+	struct sl_buf body;
+	unsigned status;
+
+	/* a watched stream */
+	struct viewer viewer;
+	struct encoder encoder;
+	struct timer tick; /* open_after while WAITING, then heartbeats */
+	size_t skip;       /* bytes of the entry at hand that are written */
+	uint64_t heartbeat_ms;
+	bool heartbeat_due, open_now, finished, pages_released;
+	struct exchange *resume_next;
+};
+
+/* A connection that was accepted; it is counted already. NULL without memory. */
+struct conn *conn_new(struct server *s, int fd, const struct client_address *a, bool is_unix,
+		      bool metrics_only);
+
+/* libmicrohttpd's callbacks; cls is the shard. */
+void conn_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
+		 enum MHD_ConnectionNotificationCode code);
+void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result conn_request(void *cls, struct MHD_Connection *mhd, const char *url,
+			     const char *method, const char *version, const char *upload,
+			     size_t *upload_size, void **request_context);
+void conn_completed(void *cls, struct MHD_Connection *mhd, void **request_context,
+		    enum MHD_RequestTerminationCode code);
+
+/* Suspends the connection; exchange_resume() wakes it at the end of the turn. */
+void exchange_suspend(struct exchange *x);
+void exchange_resume(struct exchange *x);
+
+/* A request header, or NULL. */
+const char *exchange_header(const struct exchange *x, const char *name);
+/* A query parameter, or NULL. */
+const char *exchange_query(const struct exchange *x, const char *name);
+
+#endif

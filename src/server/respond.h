@@ -1,0 +1,30 @@
+/* Answers that are complete at once. */
+#ifndef SERVER_RESPOND_H
+#define SERVER_RESPOND_H
+
+#include <sluice/event.h>
+#include "server/conn.h"
+
+/* Adds what every response has: request id, nosniff, CORS; and Connection: close while draining. */
+void respond_headers(struct exchange *x, struct MHD_Response *r);
+
+/* Queues `r` (which is given up) with that status. From the access handler only. */
+void respond_queue(struct exchange *x, unsigned status, struct MHD_Response *r);
+
+/* A copy of `body`. */
+void respond_bytes(struct exchange *x, unsigned status, const char *content_type,
+		   struct sl_slice body);
+
+/* The JSON error of the OpenAI routes for an SL_EVENT_ERROR (its n0 is the status). head: upstream
+ * headers to pass on, or empty. `retry_after_s` > 0 adds that header. */
+void respond_error(struct exchange *x, const struct sl_event *error, struct sl_slice param,
+		   struct sl_slice head, unsigned retry_after_s);
+
+/* The same for an error of ours. */
+void respond_refusal(struct exchange *x, int status, const char *type, const char *code,
+		     const char *message);
+
+/* "Name: value\n"… as response headers. */
+void respond_add_lines(struct MHD_Response *r, struct sl_slice lines);
+
+#endif

@@ -1,0 +1,39 @@
+/* The routes, in one table. */
+#ifndef SERVER_ROUTES_H
+#define SERVER_ROUTES_H
+
+#include <sluice/reader.h>
+#include "server/conn.h"
+
+enum {
+	ROUTE_F_JSON = 1 << 0, /* the body must be JSON */
+	ROUTE_F_SPENDS =
+		1 << 1, /* starts something that costs money: never for a page of another site */
+	ROUTE_F_DRAINING = 1 << 2, /* answered also while the process drains */
+	ROUTE_F_METRICS = 1 << 3,  /* served on the metrics listener */
+};
+
+struct route {
+	const char *method, *path;
+	void (*handle)(struct exchange *
+			       x); /* the request is complete: queue a response, or start to wait */
+	unsigned flags;
+	enum sl_dialect dialect; /* of handle_completion's routes */
+	const char *upstream_path;
+};
+
+/* The route of a request. NULL: 404, or 405 when *allowed was set to the methods that the path has.
+ */
+const struct route *route_find(const char *method, const char *path, const char **allowed);
+
+/* The handlers; each in the file of that name. */
+void handle_completion(struct exchange *x); /* completion.c: POST /v1/chat/completions,
+					       /v1/completions, /v1/embeddings */
+void handle_ask(struct exchange *x);        /* ask.c */
+void handle_models(struct exchange *x);     /* completion.c */
+void handle_health(struct exchange *x);     /* misc.c */
+void handle_ready(struct exchange *x);
+void handle_metrics(struct exchange *x);
+void handle_page(struct exchange *x);
+
+#endif

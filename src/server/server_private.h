@@ -1,0 +1,50 @@
+/* Between the files of this folder. */
+#ifndef SERVER_SERVER_PRIVATE_H
+#define SERVER_SERVER_PRIVATE_H
+
+#include "server/conn.h"
+#include "server/server.h"
+#include "server/shared.h"
+
+struct listener {
+	struct loop_io io;
+	struct server *server;
+	struct timer rest; /* accept failed for want of descriptors: try again soon */
+	bool is_unix, metrics_only;
+	struct listener *next;
+};
+
+struct server {
+	struct loop *loop;
+	struct server_shared *shared;
+	struct stream_table *table;
+	struct generator *generator;
+	struct snapshot_ref *config;
+	struct loop_stage stage;
+	struct listener *listeners;
+	struct shard *shards;
+	struct conn *adding; /* while MHD_add_connection() runs */
+	struct conn *conns;
+	struct exchange *resume; /* to be resumed at the end of the turn */
+	unsigned busy;
+	int spare_fd;            /* given up to answer 503 when descriptors run out */
+	struct sl_event *events; /* room to unpack an entry's */
+	size_t events_max;
+};
+
+struct snapshot_ref *snapshot_take(const struct server_set *set);
+struct snapshot_ref *snapshot_hold(struct snapshot_ref *r);
+void snapshot_drop(struct snapshot_ref *r);
+
+/* shard.c: hands an accepted connection to a daemon with room. It is closed and freed when that
+ * fails. */
+void shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *from,
+	       socklen_t from_len);
+/* The connection that is being added right now. */
+struct conn *shard_adding(struct shard *sh);
+void shard_touch(struct shard *sh);
+void shard_closed(struct shard *sh);
+bool shards_run(struct server *s);
+void shards_free(struct server *s);
+
+#endif

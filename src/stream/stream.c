@@ -1,0 +1,298 @@
+/* Appending, ending, pausing, and what happens when the last viewer leaves. */
+#include "stream/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sluice/error.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "stream/stream_private.h"
+#include "stream/table.h"
+
+#define RECHECK_MS 100
+
+#define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+const char *stream_state_name(enum stream_state s)
+{
+	static const char *const names[] = {"waiting", "running", "done", "stopped", "failed"};
+	return names[s];
+}
+
+static void grace_over(struct timer *t);
+static void recheck_pause(struct timer *t);
+
+struct stream *stream_alloc(struct stream_table *t, struct loop *loop,
+			    const struct stream_options *o)
+{
+	struct stream *s = malloc(sizeof(*s));
+	if (!s)
+		return NULL;
+	*s = (struct stream){.table = t,
+			     .loop = loop,
+			     .leave = o->when_client_leaves,
+			     .per_stream_bytes = o->per_stream_bytes,
+			     .viewers_max = o->viewers,
+			     .born_us = clock_us(),
+			     .grace.fire = grace_over,
+			     .recheck.fire = recheck_pause,
+			     .usage = SL_USAGE_NONE,
+			     .refs = 1};
+	random_id(s->id);
+	stream_log_init(&s->log, &t->budget, o->per_stream_bytes);
+	sl_buf_init(&s->head, 8192);
+	return s;
+}
+
+struct stream *stream_ref(struct stream *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+void stream_unref(struct stream *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	assert(!s->producer && !s->local && !s->remote);
+	stream_log_fini(&s->log);
+	sl_buf_fini(&s->head);
+	free(s->name);
+	free(s);
+}
+
+void stream_set_producer(struct stream *s, struct producer *p)
+{
+	assert(!stream_state_ended(s->state) && !s->producer);
+	s->producer = p;
+}
+
+/* The producer is told once and forgotten. */
+static void stop_producer(struct stream *s)
+{
+	struct producer *p = s->producer;
+	s->producer = NULL;
+	if (p)
+		p->stop(p);
+}
+
+static void log_end(const struct stream *s, enum stream_state state, const struct sl_entry *e)
+{
+	char code[64] = "";
+	if (state == STREAM_FAILED && e->n_events) {
+		struct sl_slice c = e->events[0].s[2];
+		size_t n = c.n < sizeof(code) - 1 ? c.n : sizeof(code) - 1;
+		if (n)
+			memcpy(code, c.p, n);
+		code[n] = '\0';
+	}
+	log_event(LOG_INFO, "stream_end", {"stream", LOG_STR(s->id)},
+		  {"state", LOG_STR(stream_state_name(state))}, {"code", LOG_STR(code)},
+		  {"model", LOG_STR(s->name ? s->name : "")},
+		  {"entries", LOG_INT(s->log.next_seq - 1)},
+		  {"ttft_ms",
+		   LOG_INT(s->first_content_us ? (int64_t)(s->first_content_us - s->born_us) / 1000
+					       : -1)},
+		  {"ms", LOG_INT((s->ended_us - s->born_us) / 1000)},
+		  {"prompt_tokens", LOG_INT(s->usage.prompt)},
+		  {"completion_tokens", LOG_INT(s->usage.completion)});
+}
+
+static void note_events(struct stream *s, const struct sl_entry *e)
+{
+	for (size_t i = 0; i < e->n_events; i++) {
+		const struct sl_event *ev = &e->events[i];
+		if (ev->kind == SL_EVENT_USAGE)
+			sl_usage_merge(&s->usage, &ev->usage);
+		if (ev->kind == SL_EVENT_FINISH && ev->choice == 0 &&
+		    ev->s[0].n < sizeof(s->finish)) {
+			memcpy(s->finish, ev->s[0].p, ev->s[0].n);
+			s->finish[ev->s[0].n] = '\0';
+		}
+	}
+	if (e->flags & SL_ENTRY_CONTENT && s->state == STREAM_WAITING) {
+		s->first_content_us = clock_us();
+		s->state = STREAM_RUNNING;
+		metrics_observe(METRIC_TTFT, s->first_content_us - s->born_us);
+	}
+}
+
+static void end(struct stream *s, enum stream_state state, const struct sl_entry *e)
+{
+	s->ended_us = clock_us();
+	metrics_add(state == STREAM_DONE      ? METRIC_STREAMS_DONE
+		    : state == STREAM_STOPPED ? METRIC_STREAMS_STOPPED
+					      : METRIC_STREAMS_FAILED,
+		    1);
+	if (s->usage.prompt > 0)
+		metrics_add(METRIC_TOKENS_PROMPT, (uint64_t)s->usage.prompt);
+	if (s->usage.completion > 0)
+		metrics_add(METRIC_TOKENS_COMPLETION, (uint64_t)s->usage.completion);
+	log_end(s, state, e);
+	loop_stop_timer(s->loop, &s->grace);
+	loop_stop_timer(s->loop, &s->recheck);
+	stream_table_ended(s->table, s);
+	s->state = state;
+}
+
+/*
+ * Within its own budget and that of all? If memory is short, ended streams go first, then what this
+ * stream keeps of what has been read. When that is not enough its producer waits until somebody has
+ * read.
+ */
+static void check_budget(struct stream *s)
+{
+	const struct log_budget *all = &s->table->budget;
+	uint64_t read = s->drained ? UINT64_MAX : s->furthest;
+	bool within = stream_log_evict(&s->log, read, s->per_stream_bytes);
+	bool memory = all->used <= all->max || stream_table_sweep(s->table, s->loop->now_ms);
+	if (!memory) {
+		stream_log_evict(&s->log, read, 0);
+		memory = all->used <= all->max;
+	}
+	bool pause = !within || !memory;
+	if (pause && !timer_is_set(&s->recheck))
+		loop_set_timer(s->loop, &s->recheck, RECHECK_MS);
+	if (pause == s->paused || !s->producer)
+		return;
+	s->paused = pause;
+	s->producer->pause(s->producer, pause);
+}
+
+static void recheck_pause(struct timer *t)
+{
+	struct stream *s = FROM(t, struct stream, recheck);
+	check_budget(s);
+	if (s->paused)
+		stream_wake_viewers(s); /* those who have read all let go of what they pin */
+}
+
+int stream_append(struct stream *s, const struct sl_entry *e)
+{
+	if (stream_state_ended(s->state))
+		return 0;
+	note_events(s, e);
+	uint32_t at_ms = (uint32_t)((clock_us() - s->born_us) / 1000);
+	int64_t seq = stream_log_append(&s->log, e, 0, at_ms);
+	metrics_add(METRIC_ENTRIES, 1);
+	if (seq < 0) {
+		/* Without memory for the entry there is none for an error entry: viewers see a
+		 * failed stream whose log ends early, and cut their connections. */
+		stream_ref(s);
+		end(s, STREAM_FAILED, e);
+		stop_producer(s);
+		stream_wake_viewers(s);
+		stream_unref(s);
+		return -SL_E_NOMEM;
+	}
+	if (e->flags & (SL_ENTRY_END | SL_ENTRY_FAILED)) {
+		stream_ref(s);
+		end(s, e->flags & SL_ENTRY_END ? STREAM_DONE : STREAM_FAILED, e);
+		s->producer = NULL; /* it knows */
+		stream_wake_viewers(s);
+		stream_unref(s);
+		return 0;
+	}
+	if (s->log.bytes > s->per_stream_bytes || s->table->budget.used > s->table->budget.max)
+		check_budget(s);
+	stream_wake_viewers(s);
+	return 0;
+}
+
+/* An end that does not come from the producer. */
+static void end_by_us(struct stream *s, const struct sl_entry *e, enum stream_state state)
+{
+	if (stream_state_ended(s->state))
+		return;
+	stream_ref(s);
+	uint32_t at_ms = (uint32_t)((clock_us() - s->born_us) / 1000);
+	stream_log_append(&s->log, e, state == STREAM_STOPPED ? LOG_ENTRY_STOPPED : 0, at_ms);
+	end(s, state, e);
+	stop_producer(s);
+	stream_wake_viewers(s);
+	stream_unref(s);
+}
+
+void stream_fail(struct stream *s, const struct sl_event *error)
+{
+	end_by_us(s, &(struct sl_entry){.flags = SL_ENTRY_FAILED, .events = error, .n_events = 1},
+		  STREAM_FAILED);
+}
+
+static void stop_here(struct stream *s)
+{
+	end_by_us(s, &(struct sl_entry){.flags = SL_ENTRY_END}, STREAM_STOPPED);
+}
+
+struct stop_mail {
+	struct mail mail;
+	struct stream *stream;
+};
+
+static void deliver_stop(struct mail *m)
+{
+	struct stop_mail *stop = FROM(m, struct stop_mail, mail);
+	stop_here(stop->stream);
+	stream_unref(stop->stream);
+	free(stop);
+}
+
+void stream_stop(struct stream *s)
+{
+	struct stop_mail *m = malloc(sizeof(*m));
+	if (!m)
+		return;
+	*m = (struct stop_mail){.mail.deliver = deliver_stop, .stream = stream_ref(s)};
+	if (!loop_post(s->loop, &m->mail)) {
+		stream_unref(s);
+		free(m);
+	}
+}
+
+static void leave_now(struct stream *s)
+{
+	metrics_add(METRIC_CANCELLED, 1);
+	struct sl_event gone = stream_error(499, "server_error", STREAM_CODE_CLIENT_GONE,
+					    "the client left before the answer was complete");
+	stream_fail(s, &gone);
+}
+
+static void grace_over(struct timer *t)
+{
+	leave_now(FROM(t, struct stream, grace));
+}
+
+void stream_viewer_left(struct stream *s)
+{
+	if (stream_state_ended(s->state) || s->local || s->remote)
+		return;
+	switch (s->leave.what) {
+	case LEAVE_CANCEL:
+		leave_now(s);
+		break;
+	case LEAVE_DETACH:
+		loop_set_timer(s->loop, &s->grace, s->leave.grace_ms);
+		break;
+	case LEAVE_DRAIN:
+		s->drained = true;
+		check_budget(s);
+		break;
+	}
+}
+
+void stream_viewer_came(struct stream *s)
+{
+	s->drained = false;
+	loop_stop_timer(s->loop, &s->grace);
+}
+
+void stream_was_read(struct stream *s, uint64_t seq)
+{
+	uint64_t was = atomic_load_explicit(&s->furthest, memory_order_relaxed);
+	while (seq > was &&
+	       !atomic_compare_exchange_weak_explicit(&s->furthest, &was, seq, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
+}

@@ -1,0 +1,163 @@
+/*
+ * A stream: one generation (or anything else that makes entries) between its producer and its
+ *viewers.
+ *
+ *	producer ──append──▶ log ◀──cursor── viewer, viewer, … on any worker
+ *
+ *	WAITING ─first content─▶ RUNNING ─┬─▶ DONE
+ *	    │                             ├─▶ STOPPED    somebody asked for it
+ *	    └─────────────────────────────┴─▶ FAILED     an error, or all viewers left
+ *
+ * A stream lives on the worker that made it: what is marked "owner" runs on that worker's thread
+ *only. A viewer lives on the worker of its client, which may be another one; it reads the log
+ *directly and is woken by mail. The end is an entry in the log like any other, and happens once.
+ */
+#ifndef STREAM_STREAM_H
+#define STREAM_STREAM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sluice/buf.h>
+#include <sluice/event.h>
+#include "base/loop.h"
+#include "base/random.h"
+#include "stream/log.h"
+#include "stream/options.h"
+
+enum stream_state { STREAM_WAITING, STREAM_RUNNING, STREAM_DONE, STREAM_STOPPED, STREAM_FAILED };
+
+/* "waiting", "running", "done", "stopped", "failed" */
+const char *stream_state_name(enum stream_state s);
+
+static inline bool stream_state_ended(enum stream_state s)
+{
+	return s >= STREAM_DONE;
+}
+
+struct stream;
+struct stream_table;
+struct viewer;
+
+/* Who makes the entries. The stream calls these on the owner's thread; the producer ends the stream
+ * by stream_append() of an entry that is END or FAILED, or by stream_fail(). */
+struct producer {
+	/* Nobody wants more: close the upstream now. Called at most once, as the last call; the
+	 * producer frees itself. */
+	void (*stop)(struct producer *p);
+	/* The log is full of what no viewer has read (on), or has room again (off). */
+	void (*pause)(struct producer *p, bool on);
+};
+
+/* Codes of SL_EVENT_ERROR that a stream gives itself. */
+#define STREAM_CODE_CLIENT_GONE   "client_gone"
+#define STREAM_CODE_SHUTTING_DOWN "shutting_down"
+
+struct stream {
+	/* Set at birth. */
+	char id[RANDOM_ID_LEN + 1];
+	struct stream_table *table;
+	struct loop *loop; /* the owner's */
+	struct leave leave;
+	size_t per_stream_bytes;
+	uint32_t viewers_max;
+	uint64_t born_us;
+	char *name; /* what is logged about it: the model as the client named it; NULL */
+
+	struct stream_log log; /* any thread reads */
+	_Atomic enum stream_state state;
+	_Atomic uint64_t furthest;     /* the highest sequence number that any viewer has read */
+	_Atomic uint32_t viewer_count; /* attached or about to be */
+
+	/* Headers of the upstream's response that go on to the client, "Name: value\n"…; written
+	 * before the first entry, then immutable. */
+	struct sl_buf head;
+
+	/* Owner only. */
+	struct producer *producer;
+	struct viewer *local; /* viewers on this worker */
+	struct watch *remote; /* viewers on others */
+	struct timer grace;   /* LEAVE_DETACH: nobody has come back */
+	struct timer recheck; /* paused for want of memory in all: look again */
+	bool paused;
+	bool drained;                        /* LEAVE_DRAIN: read on for the usage, nobody looks */
+	uint64_t first_content_us, ended_us; /* 0: not yet */
+	struct sl_usage usage;
+	char finish[24]; /* normalised finish reason; "" */
+
+	/* The table's. */
+	_Atomic uint32_t refs;
+	struct stream *by_id;         /* chain */
+	struct stream *newer, *older; /* ended ones, by the time of their end */
+	uint64_t keep_until_ms;
+	bool listed;
+};
+
+/* Owner. Copies the entry into the log and wakes the viewers. An entry that is END or FAILED ends
+ * the stream; entries after the end are dropped. 0 or -SL_E_NOMEM (then the stream has failed). */
+int stream_append(struct stream *s, const struct sl_entry *e);
+
+/* Owner. Ends the stream as FAILED with that SL_EVENT_ERROR and stops its producer. Does nothing
+ * after the end. */
+void stream_fail(struct stream *s, const struct sl_event *error);
+
+/* An error of ours: `status` is what a client gets that has got nothing yet. The texts are not
+ * copied. */
+static inline struct sl_event stream_error(int status, const char *type, const char *code,
+					   const char *message)
+{
+	return (struct sl_event){
+		.kind = SL_EVENT_ERROR,
+		.n0 = status,
+		.s = {sl_slice_str(message), sl_slice_str(type), sl_slice_str(code)}};
+}
+
+/* Any thread. Ends it as STOPPED (or by another reason, as stream_fail) soon: at once on the
+ * owner's thread, else by mail. Idempotent. */
+void stream_stop(struct stream *s);
+
+/* Owner: the producer of s has begun. It is told to pause or stop from here on. */
+void stream_set_producer(struct stream *s, struct producer *p);
+
+struct stream *stream_ref(struct stream *s);
+void stream_unref(struct stream *s); /* any thread; accepts NULL */
+
+/*
+ * A viewer: a client's cursor in a stream. All calls on one thread, the one of `loop`.
+ * Life: viewer_attach ─▶ peek/advance until 0 ─▶ viewer_arm ─▶ ready() ─▶ peek/advance … ─▶
+ * viewer_detach.
+ */
+struct viewer {
+	struct stream *stream; /* NULL: not attached */
+	struct loop *loop;
+	struct log_cursor cursor;
+	/* Called once after viewer_arm() when there is something to peek at, or the stream is gone.
+	 * Must not detach other viewers. */
+	void (*ready)(struct viewer *v);
+	bool armed;
+	struct viewer *next, **link; /* among stream->local */
+	struct watch *watch;         /* on another worker than the stream's */
+};
+
+/* Attaches *v (zeroes but for `ready`) behind entry `after_seq` (0: from the start) and keeps a
+ * reference to s. 0, or -SL_E_LIMIT when the stream has as many viewers as it may. */
+int viewer_attach(struct viewer *v, struct stream *s, struct loop *loop, uint64_t after_seq);
+
+/* The client has left or has got everything. Idempotent. The last one to go before the stream's end
+ * sets off stream->leave. */
+void viewer_detach(struct viewer *v);
+
+/* As log_cursor_peek and _advance. */
+int viewer_peek(struct viewer *v, const struct log_entry **entry);
+void viewer_advance(struct viewer *v, const struct log_entry *entry);
+
+/* Asks for ready(). False when there is already something to peek at: then ready() is not called.
+ */
+bool viewer_arm(struct viewer *v);
+
+/* The same for one who waits for the first content, or with `until_end` for the end: asks for
+ * ready() at the next news of any kind. False when it has come to that: then ready() is not called.
+ */
+bool viewer_arm_state(struct viewer *v, bool until_end);
+
+#endif

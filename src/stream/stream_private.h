@@ -1,0 +1,42 @@
+/* Between the files of this folder: birth and death of a stream, which its table and its viewers
+ * share. */
+#ifndef STREAM_STREAM_PRIVATE_H
+#define STREAM_STREAM_PRIVATE_H
+
+#include "stream/stream.h"
+
+/* A stream with one reference that is in no table yet; NULL without memory. */
+struct stream *stream_alloc(struct stream_table *t, struct loop *loop,
+			    const struct stream_options *o);
+
+/*
+ * A viewer on another worker, as the owner knows it. Both sides hold a reference.
+ *
+ *	viewer's worker                        owner's worker
+ *	viewer ──────▶ watch ◀──────────────── stream->remote
+ *	       ◀─ wake (at most one under way) ─
+ *	       ── join, leave (mail) ─────────▶
+ */
+struct watch {
+	_Atomic uint32_t refs;
+	struct stream *stream; /* a reference */
+	struct loop *viewer_loop;
+	struct viewer *viewer; /* the viewer's thread only; NULL after it left */
+	_Atomic bool wake_posted;
+	struct mail wake, join, leave;
+	struct watch *next, **link; /* owner: among stream->remote */
+};
+
+/* Owner. Something new stands in the log: tell those who wait. */
+void stream_wake_viewers(struct stream *s);
+
+/* Owner. A viewer is gone; was it the last one? */
+void stream_viewer_left(struct stream *s);
+
+/* Owner. A viewer has come (back). */
+void stream_viewer_came(struct stream *s);
+
+/* Any thread. A viewer has read on: a paused producer may go on. */
+void stream_was_read(struct stream *s, uint64_t seq);
+
+#endif

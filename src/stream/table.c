@@ -1,0 +1,203 @@
+/* A chained hash by id, and the list of ended streams in the order in which they go. */
+#include "stream/table.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sluice/error.h>
+#include "base/clock.h"
+#include "stream/stream_private.h"
+
+/* Ids are random: their own bytes are the hash. */
+static size_t bucket_of(struct sl_slice id)
+{
+	uint32_t h = 2166136261u;
+	for (size_t i = 0; i < id.n; i++)
+		h = (h ^ (unsigned char)id.p[i]) * 16777619u;
+	return h % STREAM_TABLE_BUCKETS;
+}
+
+void stream_table_init(struct stream_table *t, const struct stream_options *o)
+{
+	*t = (struct stream_table){0};
+	pthread_mutex_init(&t->lock, NULL);
+	stream_table_configure(t, o);
+}
+
+void stream_table_configure(struct stream_table *t, const struct stream_options *o)
+{
+	pthread_mutex_lock(&t->lock);
+	t->count_max = o->count;
+	t->keep_ms = o->keep_ms;
+	t->budget.max = o->memory_bytes;
+	pthread_mutex_unlock(&t->lock);
+	stream_table_sweep(t, clock_ms());
+}
+
+/* Takes s out of the lists; under the lock. The table's reference goes to the caller. */
+static void unlist(struct stream_table *t, struct stream *s)
+{
+	struct stream **at = &t->bucket[bucket_of(sl_slice_str(s->id))];
+	while (*at != s)
+		at = &(*at)->by_id;
+	*at = s->by_id;
+	s->listed = false;
+	if (s->older)
+		s->older->newer = s->newer;
+	else
+		t->oldest = s->newer;
+	if (s->newer)
+		s->newer->older = s->older;
+	else
+		t->newest = s->older;
+	t->n_ended--;
+}
+
+/* Takes out the ended streams that must go; under the lock. They come back as a chain by `newer`.
+ */
+static struct stream *take_expired(struct stream_table *t, uint64_t now_ms, uint32_t room)
+{
+	struct stream *gone = NULL;
+	size_t freed = 0;
+	while (t->oldest) {
+		struct stream *s = t->oldest;
+		size_t used = t->budget.used;
+		bool over = used - (freed < used ? freed : used) > t->budget.max ||
+			    t->n_live + t->n_ended + room > t->count_max;
+		if (!over && s->keep_until_ms > now_ms)
+			break;
+		freed += s->log.bytes;
+		unlist(t, s);
+		s->newer = gone;
+		gone = s;
+	}
+	return gone;
+}
+
+static void unref_chain(struct stream *s)
+{
+	while (s) {
+		struct stream *next = s->newer;
+		stream_unref(s);
+		s = next;
+	}
+}
+
+bool stream_table_sweep(struct stream_table *t, uint64_t now_ms)
+{
+	pthread_mutex_lock(&t->lock);
+	struct stream *gone = take_expired(t, now_ms, 0);
+	pthread_mutex_unlock(&t->lock);
+	unref_chain(gone);
+	return t->budget.used <= t->budget.max;
+}
+
+struct stream *stream_new(struct stream_table *t, struct loop *loop, const struct stream_options *o,
+			  int *error)
+{
+	*error = -SL_E_NOMEM;
+	struct stream *s = stream_alloc(t, loop, o);
+	if (!s)
+		return NULL;
+	pthread_mutex_lock(&t->lock);
+	struct stream *gone = take_expired(t, loop->now_ms, 1);
+	bool room = t->n_live + t->n_ended < t->count_max && t->budget.used <= t->budget.max;
+	if (room) {
+		struct stream **b = &t->bucket[bucket_of(sl_slice_str(s->id))];
+		s->by_id = *b;
+		*b = s;
+		s->listed = true;
+		s->refs = 2; /* the table's and the caller's */
+		t->n_live++;
+	}
+	pthread_mutex_unlock(&t->lock);
+	unref_chain(gone);
+	if (!room) {
+		*error = -SL_E_BUSY;
+		stream_unref(s);
+		return NULL;
+	}
+	return s;
+}
+
+struct stream *stream_find(struct stream_table *t, struct sl_slice id)
+{
+	pthread_mutex_lock(&t->lock);
+	struct stream *s = t->bucket[bucket_of(id)];
+	while (s && !sl_slice_is(id, s->id))
+		s = s->by_id;
+	if (s)
+		stream_ref(s);
+	pthread_mutex_unlock(&t->lock);
+	return s;
+}
+
+struct stream *stream_table_any_live(struct stream_table *t, const struct loop *loop)
+{
+	struct stream *found = NULL;
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; i < STREAM_TABLE_BUCKETS && !found; i++)
+		for (struct stream *s = t->bucket[i]; s && !found; s = s->by_id)
+			if (s->loop == loop && !stream_state_ended(s->state))
+				found = stream_ref(s);
+	pthread_mutex_unlock(&t->lock);
+	return found;
+}
+
+void stream_table_ended(struct stream_table *t, struct stream *s)
+{
+	pthread_mutex_lock(&t->lock);
+	assert(s->listed);
+	s->keep_until_ms = s->loop->now_ms + t->keep_ms;
+	s->older = t->newest;
+	s->newer = NULL;
+	if (t->newest)
+		t->newest->newer = s;
+	else
+		t->oldest = s;
+	t->newest = s;
+	t->n_live--;
+	t->n_ended++;
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct stream_table_figures stream_table_figures(struct stream_table *t)
+{
+	pthread_mutex_lock(&t->lock);
+	struct stream_table_figures f = {.live = t->n_live,
+					 .ended = t->n_ended,
+					 .bytes = t->budget.used,
+					 .bytes_max = t->budget.max};
+	pthread_mutex_unlock(&t->lock);
+	return f;
+}
+
+void stream_table_fini(struct stream_table *t)
+{
+	assert(t->n_live == 0);
+	while (t->oldest) {
+		struct stream *s = t->oldest;
+		unlist(t, s);
+		stream_unref(s);
+	}
+	pthread_mutex_destroy(&t->lock);
+}
+
+int stream_position_parse(struct sl_slice text, struct sl_slice *id, uint64_t *seq)
+{
+	const char *dot = text.n ? memchr(text.p, '.', text.n) : NULL;
+	if (!dot || dot - text.p != RANDOM_ID_LEN)
+		return -SL_E_SYNTAX;
+	const char *end = text.p + text.n;
+	uint64_t n = 0;
+	if (dot + 1 == end || end - dot > 20)
+		return -SL_E_SYNTAX;
+	for (const char *p = dot + 1; p < end; p++) {
+		if (*p < '0' || *p > '9')
+			return -SL_E_SYNTAX;
+		n = n * 10 + (uint64_t)(*p - '0');
+	}
+	*id = sl_slice(text.p, RANDOM_ID_LEN);
+	*seq = n;
+	return 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * All streams of the process by their id: the live ones, and the ended ones that are kept for those
+ * who come back. Any thread; one lock, held for a few instructions.
+ */
+#ifndef STREAM_TABLE_H
+#define STREAM_TABLE_H
+
+#include <pthread.h>
+#include "stream/stream.h"
+
+#define STREAM_TABLE_BUCKETS 4096
+
+struct stream_table {
+	pthread_mutex_t lock;
+	struct stream *bucket[STREAM_TABLE_BUCKETS];
+	struct stream *oldest, *newest; /* ended ones */
+	uint32_t n_live, n_ended;
+	uint32_t count_max;
+	_Atomic uint64_t keep_ms;
+	struct log_budget budget;
+};
+
+void stream_table_init(struct stream_table *t, const struct stream_options *o);
+/* All streams must have ended and nobody may hold a reference any more. */
+void stream_table_fini(struct stream_table *t);
+
+/* Takes over changed limits. What exceeds them now is evicted as far as it has ended. */
+void stream_table_configure(struct stream_table *t, const struct stream_options *o);
+
+/* A new stream, owned by `loop`, in the table; the caller holds a reference. Ended streams make
+ * room, oldest first. NULL with *error: -SL_E_BUSY when live ones alone fill the count or the
+ * memory, -SL_E_NOMEM. */
+struct stream *stream_new(struct stream_table *t, struct loop *loop, const struct stream_options *o,
+			  int *error);
+
+/* The stream of that id with a reference for the caller, or NULL. */
+struct stream *stream_find(struct stream_table *t, struct sl_slice id);
+
+/* Any stream of this owner that has not ended, with a reference for the caller; NULL when there is
+ * none. Slow: for shutting down. */
+struct stream *stream_table_any_live(struct stream_table *t, const struct loop *loop);
+
+/* For stream.c: s has just ended; it is kept for keep_ms. */
+void stream_table_ended(struct stream_table *t, struct stream *s);
+
+/* Evicts what has been kept long enough, and, oldest first, what exceeds the budgets. Cheap; called
+ * once in a while and when memory is short. True when the memory is within its limit. */
+bool stream_table_sweep(struct stream_table *t, uint64_t now_ms);
+
+struct stream_table_figures {
+	uint32_t live, ended;
+	size_t bytes, bytes_max;
+};
+struct stream_table_figures stream_table_figures(struct stream_table *t);
+
+/* Parses "{id}.{seq}". 0 or -SL_E_SYNTAX. */
+int stream_position_parse(struct sl_slice text, struct sl_slice *id, uint64_t *seq);
+
+#endif

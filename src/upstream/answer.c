@@ -1,0 +1,336 @@
+/*
+ * One answer: the producer that fills a stream from one upstream response.
+ *
+ *	bytes ─▶ sl_reader_feed ─▶ sl_reader_next ─▶ stream_append
+ *
+ *	ASKING ─head─▶ READING ─end mark─▶ LINGERING ─end of body─▶ freed
+ *	   └── refused, silent, broken: the stream fails ────────────▶ freed
+ *
+ * Lingering: the answer is complete and its viewers know; the rest of the response is read so that
+ *the connection can serve again.
+ */
+#include <stdlib.h>
+#include <strings.h>
+#include <sluice/error.h>
+#include <sluice/reader.h>
+#include "base/log.h"
+#include "base/metrics.h"
+#include "upstream/upstream_private.h"
+
+#define LINGER_MS       1000
+#define AFTER_FINISH_MS 5000 /* a finish reason was read: how long its usage and [DONE] may take \
+			      */
+
+#define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+struct answer {
+	struct producer producer;
+	struct transfer_handler handler;
+	struct answer *next, **link; /* all of this worker */
+	struct loop *loop;
+	struct stream *stream;
+	struct snapshot *config;
+	const struct upstream_options *upstream;
+	struct transfer *transfer;
+	struct sl_reader *reader;
+	struct sl_buf body;   /* what we send; gone once the upstream answers */
+	struct timer silence; /* first token, then between tokens */
+	struct timer total;   /* then the linger */
+	enum sl_dialect dialect;
+	bool whole, client_key, paused;
+	bool content_seen, finish_seen;
+};
+
+static void answer_free(struct answer *a)
+{
+	*a->link = a->next;
+	if (a->next)
+		a->next->link = a->link;
+	loop_stop_timer(a->loop, &a->silence);
+	loop_stop_timer(a->loop, &a->total);
+	if (a->transfer)
+		transfer_cancel(a->transfer);
+	sl_reader_free(a->reader);
+	sl_buf_fini(&a->body);
+	snapshot_unref(a->config);
+	stream_unref(a->stream);
+	free(a);
+}
+
+static void stop(struct producer *p)
+{
+	answer_free(FROM(p, struct answer, producer));
+}
+
+static void pause_upstream(struct producer *p, bool on);
+
+/* How long the upstream may be silent from now on; 0: as long as it likes. */
+static uint64_t silence_allowed(const struct answer *a)
+{
+	const struct upstream_timeouts *t = &a->config->set.timeouts;
+	if (a->whole) /* nothing is to be seen until all of it is there: the total limits it */
+		return 0;
+	if (!a->content_seen)
+		return t->first_token_ms;
+	uint64_t ms = t->between_tokens_ms;
+	if (a->finish_seen && (ms == 0 || ms > AFTER_FINISH_MS))
+		ms = AFTER_FINISH_MS;
+	return ms;
+}
+
+static void watch_silence(struct answer *a)
+{
+	uint64_t ms = a->paused ? 0 : silence_allowed(a);
+	if (ms)
+		loop_set_timer(a->loop, &a->silence, ms);
+	else
+		loop_stop_timer(a->loop, &a->silence);
+}
+
+static void pause_upstream(struct producer *p, bool on)
+{
+	struct answer *a = FROM(p, struct answer, producer);
+	a->paused = on;
+	if (a->transfer)
+		transfer_pause(a->transfer, on);
+	watch_silence(a);
+}
+
+static void note(struct answer *a, const struct sl_entry *e)
+{
+	if (e->flags & SL_ENTRY_CONTENT)
+		a->content_seen = true;
+	for (size_t i = 0; i < e->n_events; i++)
+		if (e->events[i].kind == SL_EVENT_FINISH)
+			a->finish_seen = true;
+}
+
+/* Moves what the reader has understood into the stream. False when the stream has ended and `a` may
+ * be gone. */
+static bool move_entries(struct answer *a)
+{
+	struct sl_entry e;
+	int r;
+	bool any = false;
+	while ((r = sl_reader_next(a->reader, &e)) == 1) {
+		any = true;
+		note(a, &e);
+		if (stream_append(a->stream, &e) < 0)
+			return false; /* no memory: it has stopped us */
+		if (e.flags & SL_ENTRY_FAILED) {
+			metrics_add(METRIC_UPSTREAM_ERRORS, 1);
+			answer_free(a);
+			return false;
+		}
+		if (e.flags & SL_ENTRY_END) {
+			loop_stop_timer(a->loop, &a->silence);
+			if (a->transfer)
+				loop_set_timer(a->loop, &a->total, LINGER_MS);
+			else
+				answer_free(a);
+			return false;
+		}
+	}
+	if (r < 0) {
+		struct sl_event error =
+			stream_error(500, "server_error", "out_of_memory", "out of memory");
+		stream_fail(a->stream, &error);
+		return false;
+	}
+	if (any && a->content_seen) /* the first token's time runs from the start */
+		watch_silence(a);
+	return true;
+}
+
+/* The response is over, in whatever way: what was read decides whether that is a good end. */
+static void finish(struct answer *a, const struct sl_event *fault)
+{
+	if (sl_reader_ended(a->reader)) {
+		answer_free(a);
+		return;
+	}
+	sl_reader_finish(a->reader, fault);
+	move_entries(a);
+}
+
+static void head(struct transfer_handler *h, struct transfer *t)
+{
+	struct answer *a = FROM(h, struct answer, handler);
+	sl_buf_fini(&a->body);
+	struct sl_slice passed = transfer_headers(t);
+	if (passed.n)
+		sl_buf_put_slice(&a->stream->head, passed);
+	a->reader = sl_reader_new(&(struct sl_reader_options){
+		.dialect = a->dialect,
+		.status = transfer_status(t),
+		.content_type = transfer_content_type(t),
+		.whole = a->whole,
+		.client_key = a->client_key,
+		.max_frame_bytes = a->config->set.frame_bytes,
+	});
+	if (!a->reader) {
+		struct sl_event error =
+			stream_error(500, "server_error", "out_of_memory", "out of memory");
+		stream_fail(a->stream, &error);
+	}
+}
+
+static void body(struct transfer_handler *h, struct transfer *t, const char *bytes, size_t n)
+{
+	struct answer *a = FROM(h, struct answer, handler);
+	(void)t;
+	if (sl_reader_ended(a->reader))
+		return; /* lingering */
+	sl_reader_feed(a->reader, bytes, n);
+	move_entries(a);
+}
+
+struct fault {
+	int status;
+	const char *code, *message;
+};
+
+/* In the words of the client; what exactly happened stands in our own log. */
+static const struct fault faults[] = {
+	[TRANSFER_UNREACHABLE] = {502, "upstream_unreachable", "the upstream cannot be reached"},
+	[TRANSFER_TLS] = {502, "upstream_tls", "the upstream's certificate could not be verified"},
+	[TRANSFER_TIMEOUT] = {504, "upstream_timeout",
+			      "the upstream did not accept a connection in time"},
+	[TRANSFER_CLOSED] = {502, "upstream_closed",
+			     "the upstream closed the connection without an answer"},
+	[TRANSFER_CUT] = {502, SL_CODE_INCOMPLETE,
+			  "the connection to the upstream broke before the answer was complete"},
+	[TRANSFER_BAD] = {502, "upstream_bad_response",
+			  "the upstream's response is not usable HTTP"},
+	[TRANSFER_NOMEM] = {500, "out_of_memory", "out of memory"},
+};
+
+static struct sl_event fault_event(const struct fault *f)
+{
+	return stream_error(f->status, f->status == 504 ? "timeout" : "server_error", f->code,
+			    f->message);
+}
+
+static void done(struct transfer_handler *h, struct transfer *t, enum transfer_result result,
+		 const char *why)
+{
+	struct answer *a = FROM(h, struct answer, handler);
+	(void)t;
+	a->transfer = NULL; /* freed when we return */
+	struct sl_event fault;
+	if (result != TRANSFER_OK) {
+		fault = fault_event(&faults[result]);
+		if (!a->reader || !sl_reader_ended(a->reader))
+			log_event(LOG_WARN, "upstream_fault",
+				  {"upstream", LOG_STR(a->upstream->name)},
+				  {"stream", LOG_STR(a->stream->id)},
+				  {"code", LOG_STR(faults[result].code)}, {"why", LOG_STR(why)});
+	}
+	if (a->reader) {
+		finish(a, result == TRANSFER_OK ? NULL : &fault);
+		return;
+	}
+	metrics_add(METRIC_UPSTREAM_ERRORS, 1);
+	stream_fail(a->stream, &fault); /* and with it `a` */
+}
+
+/* The upstream has said nothing for too long. */
+static void give_up(struct answer *a, const char *message)
+{
+	struct sl_event fault = stream_error(504, "timeout", "upstream_timeout", message);
+	log_event(LOG_WARN, "upstream_fault", {"upstream", LOG_STR(a->upstream->name)},
+		  {"stream", LOG_STR(a->stream->id)}, {"code", LOG_STR("upstream_timeout")},
+		  {"why", LOG_STR(message)});
+	if (!a->reader) {
+		metrics_add(METRIC_UPSTREAM_ERRORS, 1);
+		stream_fail(a->stream, &fault);
+		return;
+	}
+	struct transfer *t = a->transfer;
+	a->transfer = NULL;
+	transfer_cancel(t);
+	finish(a, &fault);
+}
+
+static void silence_over(struct timer *t)
+{
+	struct answer *a = FROM(t, struct answer, silence);
+	give_up(a, a->content_seen ? "the upstream stopped sending in the middle of the answer"
+				   : "the upstream sent no token in time");
+}
+
+static void total_over(struct timer *t)
+{
+	struct answer *a = FROM(t, struct answer, total);
+	if (a->reader && sl_reader_ended(a->reader))
+		answer_free(a); /* lingered long enough */
+	else
+		give_up(a, "the answer took too long in all");
+}
+
+void answer_start(struct upstreams *u, struct stream *s, struct generation *g, size_t upstream,
+		  struct sl_slice model)
+{
+	struct answer *a = calloc(1, sizeof(*a));
+	struct sl_event error = stream_error(500, "server_error", "out_of_memory", "out of memory");
+	if (!a) {
+		generation_free(g);
+		stream_fail(s, &error);
+		return;
+	}
+	const struct upstream_options *o = &u->now->set.list[upstream];
+	*a = (struct answer){.producer = {stop, pause_upstream},
+			     .handler = {head, body, done},
+			     .next = u->answers,
+			     .link = &u->answers,
+			     .loop = u->loop,
+			     .stream = stream_ref(s),
+			     .config = snapshot_ref(u->now),
+			     .upstream = o,
+			     .silence.fire = silence_over,
+			     .total.fire = total_over,
+			     .dialect = g->dialect,
+			     .whole = g->whole,
+			     .client_key = o->key_from_client};
+	if (a->next)
+		a->next->link = &a->next;
+	u->answers = a;
+	bool ask_usage = !g->whole && g->dialect != SL_DIALECT_OPENAI_JSON;
+	struct sl_buf headers;
+	sl_buf_init(&headers, 65536);
+	sl_buf_init(&a->body, g->body.max);
+	if (request_encode(&g->request, model, ask_usage, &a->body) == 0 &&
+	    forwarded_headers(o, sl_buf_slice(&g->headers), &headers) == 0)
+		a->transfer =
+			transfer_start(u->multi,
+				       &(struct transfer_request){
+					       .upstream = o,
+					       .path = g->path,
+					       .post = true,
+					       .body = sl_buf_slice(&a->body),
+					       .headers = sl_buf_slice(&headers),
+					       .key = o->key_from_client ? g->client_key : o->key,
+					       .stream = !g->whole,
+					       .connect_ms = a->config->set.timeouts.connect_ms},
+				       &a->handler);
+	sl_buf_fini(&headers);
+	generation_free(g);
+	if (!a->transfer) {
+		answer_free(a);
+		stream_fail(s, &error);
+		return;
+	}
+	metrics_add(METRIC_UPSTREAM_REQUESTS, 1);
+	stream_set_producer(s, &a->producer);
+	if (a->config->set.timeouts.total_ms)
+		loop_set_timer(a->loop, &a->total, a->config->set.timeouts.total_ms);
+	watch_silence(a);
+	log_event(LOG_DEBUG, "upstream_request", {"stream", LOG_STR(s->id)},
+		  {"upstream", LOG_STR(o->name)});
+}
+
+void answers_end(struct upstreams *u)
+{
+	while (u->answers)
+		answer_free(u->answers);
+}
