@@ -131,7 +131,7 @@ struct viewer {
 	struct stream *stream; /* NULL: not attached */
 	struct loop *loop;
 	struct log_cursor cursor;
-	/* Called once after viewer_arm() when there is something to peek at, or the stream is gone.
+	/* Called once after viewer_arm() when there is something to peek at (rarely also when not).
 	 * Must not detach other viewers. */
 	void (*ready)(struct viewer *v);
 	bool armed;

@@ -388,7 +388,7 @@ static void crowd_end(struct crowd *c)
 START_TEST(many_live_streams_that_are_read_stay_within_the_memory_of_all)
 {
 	struct crowd c;
-	crowd_begin(&c, 1 << 20, count_wake);
+	crowd_begin(&c, 2 << 20, count_wake);
 	for (int round = 0; round < 2000; round++)
 		for (int i = 0; i < MANY; i++) {
 			append_text(c.s[i], "a token that is read at once");
