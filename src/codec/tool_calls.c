@@ -228,6 +228,8 @@ static struct sl_slice arguments_of(const struct fragment *f, struct tool_call *
 		return (struct sl_slice){0};
 	}
 	string = decoded_keep_piece(d);
+	if (!string.n)
+		return string;
 	decoded_replace(d, f->arguments, string);
 	return decoded_string(d, (struct json){JSON_STRING, string}, &c->half);
 }
@@ -327,6 +329,8 @@ static void read_one(struct tool_calls *t, struct fragment *f, uint32_t choice, 
 	t->last = index;
 	if (is_new && !f->id_hash) {
 		id = make_id(seed, choice, index, d);
+		if (!id.n)
+			return;
 		f->id_hash = tool_calls_hash(0, quoted(id, d));
 	}
 	if (f->number != NO_NUMBER)

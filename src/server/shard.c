@@ -31,7 +31,8 @@ struct shard {
 	struct shard *next;
 };
 
-static void log_mhd(void *cls, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_mhd(void *cls, const char *format,
+							  va_list args)
 {
 	static _Thread_local struct log_limit limit;
 	char text[256];

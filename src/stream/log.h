@@ -44,6 +44,14 @@ struct log_budget {
 	size_t max;
 };
 
+/* From here on what is kept only for those who may come back makes room. `freed` bytes of what is
+ * used are about to go. */
+static inline bool log_budget_is_short(const struct log_budget *b, size_t freed)
+{
+	size_t used = b->used;
+	return used > freed && used - freed > b->max - b->max / 8;
+}
+
 struct segment;
 
 struct stream_log {

@@ -138,21 +138,21 @@ static void end(struct stream *s, enum stream_state state, const struct sl_entry
 }
 
 /*
- * Within its own budget and that of all? If memory is short, ended streams go first, then what this
- * stream keeps of what has been read. When that is not enough its producer waits until somebody has
- * read.
+ * Within its own budget and that of all? When memory gets short, ended streams go first, then what
+ * this stream keeps of what has been read. Only when there is none left the producer waits until
+ * somebody has read.
  */
 static void check_budget(struct stream *s)
 {
 	const struct log_budget *all = &s->table->budget;
 	uint64_t read = s->drained ? UINT64_MAX : s->furthest;
 	bool within = stream_log_evict(&s->log, read, s->per_stream_bytes);
-	bool memory = all->used <= all->max || stream_table_sweep(s->table, s->loop->now_ms);
-	if (!memory) {
-		stream_log_evict(&s->log, read, 0);
-		memory = all->used <= all->max;
+	if (log_budget_is_short(all, 0)) {
+		stream_table_sweep(s->table, s->loop->now_ms);
+		if (log_budget_is_short(all, 0))
+			stream_log_evict(&s->log, read, 0);
 	}
-	bool pause = !within || !memory;
+	bool pause = !within || all->used > all->max;
 	if (pause && !timer_is_set(&s->recheck))
 		loop_set_timer(s->loop, &s->recheck, RECHECK_MS);
 	if (pause == s->paused || !s->producer)
@@ -195,7 +195,7 @@ int stream_append(struct stream *s, const struct sl_entry *e)
 		stream_unref(s);
 		return 0;
 	}
-	if (s->log.bytes > s->per_stream_bytes || s->table->budget.used > s->table->budget.max)
+	if (s->log.bytes > s->per_stream_bytes || log_budget_is_short(&s->table->budget, 0))
 		check_budget(s);
 	stream_wake_viewers(s);
 	return 0;

@@ -61,8 +61,7 @@ static struct stream *take_expired(struct stream_table *t, uint64_t now_ms, uint
 	size_t freed = 0;
 	while (t->oldest) {
 		struct stream *s = t->oldest;
-		size_t used = t->budget.used;
-		bool over = used - (freed < used ? freed : used) > t->budget.max ||
+		bool over = log_budget_is_short(&t->budget, freed) ||
 			    t->n_live + t->n_ended + room > t->count_max;
 		if (!over && s->keep_until_ms > now_ms)
 			break;

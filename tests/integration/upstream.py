@@ -174,11 +174,16 @@ class Connection:
             with self.upstream.changed:
                 self._inbox += data
                 self.received += len(data)
-                if how:
-                    self.closed_at, self.how = time.monotonic(), how
                 self.upstream.changed.notify_all()
             if how:
+                self._note_close(how)
                 return
+
+    def _note_close(self, how):
+        with self.upstream.changed:
+            if not self.closed:
+                self.closed_at, self.how = time.monotonic(), how
+            self.upstream.changed.notify_all()
 
     def wait(self, is_so, timeout=None):
         """Until is_so(). False when time is up; Gone when the other side closes first."""
@@ -231,6 +236,7 @@ class Connection:
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 poll.poll(1000)
             except OSError:
+                self._note_close("reset")
                 raise Gone from None
 
     # life

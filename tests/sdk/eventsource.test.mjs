@@ -214,12 +214,12 @@ describe('EventSource on /ask', {timeout: 120_000, concurrency: true}, () => {
 			}
 			call.end(finish() + done);
 		});
-		forwarder.cutAfter(2_503);
+		const cut = forwarder.cutAfter(2_503);
 		const heard = ask(t, 'pouring', {url: forwarder.url, closeAtEnd: true});
-		await heard.until('a cut', () => heard.errors.length === 1);
-		forwarder.cutAfter(3_001);
+		await within(RECONNECT_MS, 'a cut', cut);
+		const another = forwarder.cutAfter(3_001, {gently: true});
 		cuts[0].open();
-		await heard.until('another cut', () => heard.errors.length === 2);
+		await within(RECONNECT_MS, 'another cut', another);
 		cuts[1].open();
 		await heard.untilEnd();
 		assert.equal(heard.text, words.join(''));

@@ -11,7 +11,7 @@ export class Forwarder {
 	seen = '';     // all that went to clients
 	requests = []; // head of each request
 	cuts = 0;
-	#left = Infinity;
+	#limit = null; // {left, gently, resolve}
 
 	static async start(port) {
 		const self = new Forwarder();
@@ -42,11 +42,14 @@ export class Forwarder {
 			server.write(bytes);
 		});
 		server.on('data', bytes => {
-			const passing = bytes.subarray(0, this.#left);
-			this.#left -= passing.length;
+			const limit = this.#limit;
+			const passing = limit ? bytes.subarray(0, limit.left) : bytes;
 			client.write(passing);
 			this.#show(passing.toString('latin1'));
-			if (this.#left <= 0) this.cut();
+			if (!limit || (limit.left -= passing.length) > 0) return;
+			this.#limit = null;
+			this.cut(limit);
+			limit.resolve();
 		});
 	}
 
@@ -68,7 +71,6 @@ export class Forwarder {
 	// Every connection, now; a client sees a reset, or after `gently` an end.
 	cut({gently = false} = {}) {
 		this.cuts++;
-		this.#left = Infinity;
 		for (const [client, server] of [...this.#pairs]) {
 			if (gently) client.end();
 			else client.resetAndDestroy();
@@ -76,9 +78,9 @@ export class Forwarder {
 		}
 	}
 
-	// After that many more bytes towards clients: most likely in the middle of an event.
-	cutAfter(bytes) {
-		this.#left = bytes;
+	// After that many more bytes towards clients, which may be in the middle of an event. Resolves then.
+	cutAfter(bytes, {gently = false} = {}) {
+		return new Promise(resolve => { this.#limit = {left: bytes, gently, resolve}; });
 	}
 
 	async stop() {
