@@ -165,10 +165,14 @@ void config_check(struct config_reading *rd)
 		return;
 	}
 	walk(rd, root, "", rd->config);
+	rd->config->streams.leave_is_set =
+		!config_node_is_empty(find(root, "streams.when_client_leaves"));
 	read_defaults(rd, root, "", rd->config);
 	check_tls(rd, root);
 	check_memory(rd, root);
 	check_metrics(rd, root);
+	rd->config->server.metrics_elsewhere =
+		rd->config->metrics_listen && *rd->config->metrics_listen;
 	config_check_upstreams(rd);
 	config_read_models(rd);
 }

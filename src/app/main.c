@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "app/cli.h"
 #include "app/config.h"
+#include "app/config_value.h"
 #include "app/demo.h"
 #include "app/worker.h"
 #include "base/clock.h"
@@ -93,6 +94,19 @@ static void address_text(const struct listen_address *a, uint16_t port, char *ou
 		snprintf(out, size, "unix:%s", a->host);
 	else
 		snprintf(out, size, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host, port);
+}
+
+/* metrics.listen, where it is set. Its text was checked when the configuration was read. */
+static bool listen_for_metrics(struct process *p)
+{
+	struct listen_address a = {0};
+	uint16_t port = 0;
+	if (!p->config->server.metrics_elsewhere)
+		return true;
+	bool good = config_address(p->config->metrics_listen, &a) == NULL &&
+		    listen_on(p, &a, true, &port);
+	config_address_fini(&a);
+	return good;
 }
 
 static void announce(const struct process *p, const struct listen_address *a, uint16_t port)
@@ -182,6 +196,7 @@ static bool start_serving(struct process *p)
 	bool good = ports != NULL;
 	for (size_t i = 0; good && i < o->n_listen; i++)
 		good = listen_on(p, &o->listen[i], false, &ports[i]);
+	good = good && listen_for_metrics(p);
 	for (unsigned i = 0; good && i < p->n_workers; i++)
 		if (worker_run(p->workers[i]) < 0) {
 			fprintf(stderr, "sluice: cannot start a thread: %s\n", strerror(errno));

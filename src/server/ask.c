@@ -69,8 +69,7 @@ void handle_ask(struct exchange *x)
 		generation_free(g);
 		return;
 	}
-	request_start(x, g,
-		      o.format == FORMAT_EVENTS ? comes_back
-						: x->config->set.streams->when_client_leaves,
-		      &o);
+	const struct stream_options *streams = x->config->set.streams;
+	bool waits = o.format == FORMAT_EVENTS && !streams->leave_is_set;
+	request_start(x, g, waits ? comes_back : streams->when_client_leaves, &o);
 }

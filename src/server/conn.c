@@ -156,6 +156,14 @@ static void refuse(struct exchange *x, const struct refusal *r)
 	respond_refusal(x, r->status, r->type, r->code, r->message);
 }
 
+/* With metrics.listen, /metrics is there and nowhere else, and nothing else is there. */
+static bool is_served_here(const struct exchange *x)
+{
+	bool metrics = x->route->flags & ROUTE_F_METRICS;
+	return x->conn->metrics_only ? metrics
+				     : !metrics || !x->config->set.options->metrics_elsewhere;
+}
+
 /* The head is complete: is it a request that we serve? */
 static enum MHD_Result begin(struct exchange *x, const char *method, const char *url)
 {

@@ -24,6 +24,7 @@ struct server_options {
 	size_t n_cors_origins;
 	uint64_t body_bytes, header_bytes, uri_bytes;
 	uint32_t json_depth, json_values;
+	bool metrics_elsewhere; /* /metrics has a listener of its own */
 	uint32_t connections, per_address;
 	uint64_t request_headers_ms, request_body_ms, idle_ms, drain_ms;
 };

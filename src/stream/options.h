@@ -22,6 +22,7 @@ int duration_parse(struct sl_slice text, uint64_t *ms);
 
 struct stream_options {
 	struct leave when_client_leaves;
+	bool leave_is_set; /* somebody chose it; else routes have their own defaults */
 	uint64_t open_after_ms;
 	uint64_t keep_ms;      /* ended streams stay readable so long */
 	uint64_t heartbeat_ms; /* 0: none */

@@ -75,23 +75,26 @@ describe('a page of three lines', {timeout: 180_000, concurrency: true}, () => {
 			const model = name.replaceAll(' ', '-'), forwarder = await Forwarder.start(rig.port);
 			t.after(() => forwarder.stop());
 			const words = Array.from({length: 600 * (CUTS + 1)}, (_, i) => `${i} `);
-			const cuts = Array.from({length: CUTS}, barrier);
+			const go = Array.from({length: CUTS + 1}, barrier);
 			rig.upstream.on(model, async call => {
-				call.send(role());
-				for (let i = 0; i <= CUTS; i++) {
+				call.send(role() + text('first '));
+				for (const [i, {opened}] of go.entries()) {
+					await opened; // later ones while nobody listens
 					call.send(words.slice(600 * i, 600 * (i + 1)).map(text).join(''));
-					await cuts[i]?.opened; // goes on while nobody listens
 				}
 				call.end(finish() + done);
 			});
 			const page = await visit(t, html(model), forwarder.url);
-			for (const [i, {open}] of cuts.entries()) {
+			await page.waitForFunction('out.textContent === "first "'); // now it knows a position
+			for (let i = 0; i < CUTS; i++) {
 				// In the middle of an event, most likely; by a reset and by an end in turn.
-				await within(RECONNECT_MS, `cut ${i}`, forwarder.cutAfter(1200 + 7 * i, {gently: i % 2 > 0}));
-				open();
+				const cut = forwarder.cutAfter(1200 + 7 * i, {gently: i % 2 > 0});
+				go[i].open();
+				await within(RECONNECT_MS, `cut ${i}`, cut);
 			}
+			go[CUTS].open();
 			await closed(page);
-			assert.equal(await textOf(page), words.join(''));
+			assert.equal(await textOf(page), 'first ' + words.join(''));
 			assert.equal(await page.evaluate(() => es.readyState), CLOSED);
 			assert.equal(rig.upstream.of(model).length, 1);
 			const asked = forwarder.requests.filter(head => head.startsWith('GET /ask'));

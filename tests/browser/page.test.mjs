@@ -15,7 +15,7 @@ const MODELS = ['first', 'second', '<img src=x onerror=hacked=1>'];
 const HOSTILE = '<img src=x onerror="hacked=1"> </script><script>hacked=1</script> ' +
 	'<a href="javascript:hacked=1">x</a> [y](javascript:hacked=1) &lt;b&gt; <b>bold</b> ${1+1}';
 
-describe('the chat page', {timeout: 180_000, concurrency: true}, () => {
+describe('the chat page', {timeout: 180_000}, () => {
 	let rig, browser;
 	const answers = new Map(); // question → script
 

@@ -205,10 +205,12 @@ def test_an_unknown_wish_is_refused(proxy, upstream, value):
 LINES = [f"{i:07d} {'x' * 1000}\n" for i in range(24_000)]  # 24 MB as text
 
 
+FLOOD = [b"".join(map(token, LINES[at:at + 50])) for at in range(0, len(LINES), 50)] + [FINISH + DONE]
+
+
 def flood(request, reply):
-    for at in range(0, len(LINES), 50):
-        reply.body(b"".join(map(token, LINES[at:at + 50])))
-    reply.body(FINISH + DONE)
+    for frames in FLOOD:
+        reply.body(frames)
 
 
 def stamped(reply):
@@ -227,7 +229,7 @@ def play_by_prompt(request, reply):
 
 
 def begin_to_read_nothing(proxy, way="text"):
-    client = proxy.client(receive_buffer=4096, timeout=60)
+    client = proxy.client(receive_buffer=65536, timeout=60)
     if way == "text":
         return client.request("POST", "/ask?model=m", b"flood")
     return client.request("POST", "/v1/chat/completions", {
@@ -318,7 +320,7 @@ def test_a_slow_viewer_gets_everything_and_holds_up_nobody(rig):
     start = r.next_event()
     target = "/ask?q=a&format=events"
     fast = [p.get(target, {"Last-Event-ID": start.id}) for _ in range(2)]
-    slow = p.client(receive_buffer=4096, timeout=30)
+    slow = p.client(receive_buffer=65536, timeout=30)
     slow.request("GET", target, None, {"Last-Event-ID": start.id})
     gate.open()
     began = time.monotonic()
