@@ -178,8 +178,7 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
 	snprintf(x->method, sizeof(x->method), "%s", method);
 	x->route = route_find(method, url, &allowed);
 	struct refusal r = guard_check(x);
-	if (r.status == 0 && x->conn->metrics_only && x->route &&
-	    !(x->route->flags & ROUTE_F_METRICS))
+	if (r.status == 0 && x->route && !is_served_here(x))
 		r = nothing_here;
 	if (r.status == 0 && !x->route) {
 		if (strcmp(method, "OPTIONS") == 0 && x->origin) { /* a preflight */
