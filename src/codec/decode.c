@@ -255,8 +255,3 @@ void members_remove(struct members *m, struct decoded *d)
 		m->cut = m->key.p - 1;
 	m->removed = true;
 }
-
-bool members_at(const struct members *m, const char *name)
-{
-	return sl_slice_is(m->key, name);
-}

@@ -114,6 +114,11 @@ void members_init(struct members *m, struct json object);
 int members_next(struct members *m, struct decoded *d);
 /* Takes the current member out of the frame. */
 void members_remove(struct members *m, struct decoded *d);
-bool members_at(const struct members *m, const char *name);
+
+/* Inline, so that the length of a literal name is known when this is compiled. */
+static inline bool members_at(const struct members *m, const char *name)
+{
+	return sl_slice_is(m->key, name);
+}
 
 #endif

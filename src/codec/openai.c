@@ -170,29 +170,38 @@ static void read_meta(struct openai *s, const struct chunk *c, struct decoded *d
 	decoded_add(d, &e);
 }
 
-static void read_count(struct json object, const char *name, int64_t *into)
+/* Counts stand in the usage object or, the finer ones, in an object of details within it. */
+static void read_counts(struct json usage, struct sl_usage *u)
 {
+	const struct {
+		const char *name;
+		int64_t *count;
+	} counts[] = {
+		{"prompt_tokens", &u->prompt},
+		{"completion_tokens", &u->completion},
+		{"total_tokens", &u->total},
+		{"cached_tokens", &u->cached},
+		{"prompt_cache_hit_tokens", &u->cached}, /* DeepSeek */
+		{"cache_write_tokens", &u->cache_write},
+		{"reasoning_tokens", &u->reasoning},
+	};
+	struct json_walk w;
+	struct json value;
+	struct sl_slice key;
 	int64_t n;
 
-	if (json_int(json_get(object, name), &n) == 0 && n >= 0)
-		*into = n;
-}
-
-static void read_usage_object(struct json usage, struct sl_usage *u)
-{
-	struct json prompt = json_get(usage, "prompt_tokens_details");
-
-	if (usage.type != JSON_OBJECT)
-		return;
-	read_count(usage, "prompt_tokens", &u->prompt);
-	read_count(usage, "completion_tokens", &u->completion);
-	read_count(usage, "total_tokens", &u->total);
-	read_count(usage, "prompt_cache_hit_tokens", &u->cached); /* DeepSeek */
-	read_count(usage, "cached_tokens", &u->cached);           /* Moonshot */
-	read_count(prompt, "cached_tokens", &u->cached);
-	read_count(usage, "cache_write_tokens", &u->cache_write);
-	read_count(prompt, "cache_write_tokens", &u->cache_write);
-	read_count(json_get(usage, "completion_tokens_details"), "reasoning_tokens", &u->reasoning);
+	json_walk_init(&w, usage);
+	while (json_walk_next(&w, &key, &value) == 1) {
+		if (value.type == JSON_OBJECT && (sl_slice_is(key, "prompt_tokens_details") ||
+						  sl_slice_is(key, "completion_tokens_details")))
+			read_counts(value, u);
+		if (json_int(value, &n) < 0 || n < 0)
+			continue;
+		for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+			if (sl_slice_is(key, counts[i].name))
+				*counts[i].count = n;
+		}
+	}
 }
 
 /* True when the chunk holds counts. */
@@ -200,8 +209,10 @@ static bool read_usage(const struct chunk *c, struct decoded *d)
 {
 	struct sl_event e = {.kind = SL_EVENT_USAGE, .usage = SL_USAGE_NONE};
 
-	read_usage_object(json_get(c->x_groq, "usage"), &e.usage);
-	read_usage_object(c->usage, &e.usage);
+	if (c->x_groq.type == JSON_OBJECT)
+		read_counts(json_get(c->x_groq, "usage"), &e.usage);
+	if (c->usage.type == JSON_OBJECT)
+		read_counts(c->usage, &e.usage);
 	if (!sl_usage_known(&e.usage))
 		return false;
 	decoded_add(d, &e);

@@ -21,13 +21,14 @@ class Client:
     def __init__(self, address, tls=None, timeout=10, receive_buffer=None):
         self.address = address
         self.timeout = timeout
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        is_unix = isinstance(address, str)
+        family = socket.AF_UNIX if is_unix else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(timeout)
         self.sock.connect(address)
-        if family == socket.AF_INET:
+        if not is_unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
@@ -37,7 +38,10 @@ class Client:
 
     @property
     def host(self):
-        return "localhost" if isinstance(self.address, str) else "%s:%d" % self.address
+        if isinstance(self.address, str):
+            return "localhost"
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     # sending
 
@@ -207,9 +211,13 @@ class Response:
         return self.json["error"]
 
     def events(self):
-        """The events of the body as they come. The reader is kept as .sse."""
+        """The events of the body as they come, each once however often this is called. The reader is kept as .sse."""
         if not hasattr(self, "sse"):
             self.sse = EventReader()
+            self._events = self._read_events()
+        return self._events
+
+    def _read_events(self):
         for piece in self._pieces:
             yield from self.sse.feed(piece, time.monotonic())
 
@@ -217,9 +225,7 @@ class Response:
         return list(self.events())
 
     def next_event(self):
-        if not hasattr(self, "_iterator"):
-            self._iterator = self.events()
-        return next(self._iterator)
+        return next(self.events())
 
 
 class Event:

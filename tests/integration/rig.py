@@ -94,16 +94,21 @@ class Proxy:
         self._stdout_reader = threading.Thread(
             target=lambda: self._stdout.append(self.process.stdout.read()), daemon=True)
         self._stdout_reader.start()
-        first = self.wait_log("listening")
-        self.addresses = [self._parse_address(first["address"])]
-        self.address = self.addresses[0]
+        self._ending = False
+        try:
+            self.wait_log("listening")
+            self.address = self.parse_address(self.logged("listening")[0]["address"])
+        except AssertionError:
+            self.kill()
+            raise
 
     def write_config(self, config):
         text = config if isinstance(config, str) else json.dumps(config, indent=1)
         self.config_file.write_text(text)
 
     @staticmethod
-    def _parse_address(text):
+    def parse_address(text):
+        """(host, port), or the path of a unix socket."""
         if text.startswith("unix:"):
             return text.removeprefix("unix:")
         host, _, port = text.rpartition(":")
@@ -189,6 +194,7 @@ class Proxy:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def signal(self, number):
+        self._ending |= number in (signal.SIGTERM, signal.SIGINT)
         os.kill(self.pid, number)
 
     def wait(self, timeout=15):
@@ -206,7 +212,8 @@ class Proxy:
     def stop(self):
         """Ends it, unless that is done already, and looks at what it leaves behind."""
         if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
+            if not self._ending:  # a second signal would cut it short
+                self.signal(signal.SIGTERM)
             try:
                 code = self.wait()
             except subprocess.TimeoutExpired:
@@ -215,7 +222,8 @@ class Proxy:
                 raise AssertionError("still running 15 s after SIGTERM:\n" + self.tail()) from None
             assert code == 0, f"exit status {code} after SIGTERM:\n" + self.tail()
         else:
-            self.wait()
+            code = self.wait()
+            assert code >= 0, f"ended by signal {-code}:\n" + self.tail()
         self.check_output()
 
     def tail(self):

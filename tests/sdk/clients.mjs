@@ -20,7 +20,7 @@ globalThis.fetch = (input, init) => {
 };
 
 const KEY = 'client-key';
-const messages = [{role: 'user', content: 'hi'}];
+const say = prompt => [{role: 'user', content: prompt}];
 const parameters = {type: 'object', properties: {city: {type: 'string'}}};
 const functions = [{type: 'function', function: {name: 'f', description: 'f', parameters}}];
 
@@ -29,10 +29,10 @@ const ignore = () => {};
 export const openai = (url, more = {}) =>
 	new OpenAI({apiKey: KEY, baseURL: `${url}/v1`, maxRetries: 0, ...more});
 
-async function openaiRaw({url, model, tools, onText = ignore, signal}) {
+async function openaiRaw({url, model, prompt = 'hi', tools, onText = ignore, signal}) {
 	const out = {text: '', finish: null, tools: [], usage: null};
 	const stream = await openai(url).chat.completions.create({
-		model, messages, stream: true, stream_options: {include_usage: true},
+		model, messages: say(prompt), stream: true, stream_options: {include_usage: true},
 		...tools && {tools: functions},
 	}, {signal});
 	for await (const chunk of stream) {
@@ -50,10 +50,10 @@ async function openaiRaw({url, model, tools, onText = ignore, signal}) {
 	return out;
 }
 
-async function openaiStream({url, model, tools, onText = ignore, signal}) {
+async function openaiStream({url, model, prompt = 'hi', tools, onText = ignore, signal}) {
 	let text = '';
 	const runner = openai(url).chat.completions.stream({
-		model, messages, stream_options: {include_usage: true}, ...tools && {tools: functions},
+		model, messages: say(prompt), stream_options: {include_usage: true}, ...tools && {tools: functions},
 	}, {signal});
 	runner.on('content', delta => onText(text += delta));
 	const {choices: [{message, finish_reason: finish}], usage} = await runner.finalChatCompletion();
@@ -65,10 +65,10 @@ async function openaiStream({url, model, tools, onText = ignore, signal}) {
 	};
 }
 
-async function aiSdk(model, {tools, onText = ignore, signal}) {
+async function aiSdk(model, {prompt = 'hi', tools, onText = ignore, signal}) {
 	const out = {text: '', finish: null, tools: [], usage: null};
 	const {fullStream} = streamText({
-		model, prompt: 'hi', maxRetries: 0, abortSignal: signal, onError() {},
+		model, prompt, maxRetries: 0, abortSignal: signal, onError() {},
 		...tools && {tools: {f: tool({inputSchema: jsonSchema(parameters)})}},
 	});
 	for await (const part of fullStream) {
@@ -95,13 +95,13 @@ const aiCompatible = options =>
 		name: 'sluice', apiKey: KEY, baseURL: `${options.url}/v1`, includeUsage: true,
 	})(options.model), options);
 
-async function langchain({url, model, tools, onText = ignore, signal}) {
+async function langchain({url, model, prompt = 'hi', tools, onText = ignore, signal}) {
 	const out = {text: '', finish: null, tools: [], usage: null};
 	const chat = new ChatOpenAI({
 		model, apiKey: KEY, maxRetries: 0, configuration: {baseURL: `${url}/v1`},
 	});
 	let whole;
-	for await (const chunk of await chat.stream('hi', {signal, ...tools && {tools: functions}})) {
+	for await (const chunk of await chat.stream(prompt, {signal, ...tools && {tools: functions}})) {
 		if (typeof chunk.content !== 'string') throw new Error('content that is no text');
 		if (chunk.content) onText(out.text += chunk.content);
 		out.finish = chunk.response_metadata?.finish_reason ?? out.finish;

@@ -64,7 +64,7 @@ export class Sluice {
 		await writeFile(file, JSON.stringify(merge({
 			listen: ['127.0.0.1:0'],
 			workers: 2,
-			timeouts: {drain: '5s'},
+			timeouts: {drain: '1s'},
 		}, config)));
 		const child = self.child = spawn(BINARY, [...command, '--config', file], {
 			cwd: self.dir,

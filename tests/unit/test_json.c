@@ -288,14 +288,14 @@ END_TEST
 static struct sl_buf object_of(int n, int repeat, const char *repeat_k)
 {
 	struct sl_buf b;
+	int r = 0;
 
 	sl_buf_init(&b, TEXT_MAX);
 	for (int i = 0; i < n; i++)
-		ck_assert_int_eq(sl_buf_printf(&b, "%c\"k%d\":%d", i ? ',' : '{', i, i), 0);
-	if (repeat >= 0) {
-		ck_assert_int_eq(sl_buf_printf(&b, ",\"%s%d\":0", repeat_k, repeat), 0);
-	}
-	ck_assert_int_eq(sl_buf_putc(&b, '}'), 0);
+		r |= sl_buf_printf(&b, "%c\"k%d\":%d", i ? ',' : '{', i, i);
+	if (repeat >= 0)
+		r |= sl_buf_printf(&b, ",\"%s%d\":0", repeat_k, repeat);
+	ck_assert_int_eq(r | sl_buf_putc(&b, '}'), 0);
 	return b;
 }
 
@@ -309,7 +309,7 @@ START_TEST(an_equal_key_is_found_among_many)
 
 	ck_assert_int_eq(check(sl_buf_slice(&b), EVERYTHING, &fault), 0);
 	sl_buf_fini(&b);
-	for (int repeat = 0; repeat < n; repeat += 1 + n / 10) {
+	for (int repeat = 0; repeat < n; repeat += 1 + n / 4) {
 		for (size_t k = 0; k < COUNT(ways_to_write_k); k++) {
 			size_t offset;
 

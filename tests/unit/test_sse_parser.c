@@ -74,7 +74,8 @@ static void run_vector(const cJSON *test_case, struct sl_slice input, int way)
 				    cJSON_GetObjectItemCaseSensitive(wanted, "lastEventId"), "id");
 			ck_assert(!event.stray);
 		}
-		ck_assert_int_eq(r, 0);
+		if (r != 0) /* a ck_assert for each byte takes its time */
+			ck_abort_msg("the parser fails: %s", sl_error_name(r));
 		free(bytes);
 	}
 	ck_assert_ptr_null(wanted_event(test_case, n_events));
