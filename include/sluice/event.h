@@ -9,22 +9,29 @@
 #include <stdint.h>
 #include <sluice/slice.h>
 
+/* What the members of struct sl_event hold for each kind; the others are zero. All slices are valid
+ * UTF-8. */
 enum sl_event_kind {
-	SL_EVENT_META = 1,   /* s[0] upstream's response id, s[1] model as the upstream names it; n0
-				created (Unix s, 0 unknown) */
-	SL_EVENT_TEXT,       /* s[0] text */
-	SL_EVENT_REASONING,  /* s[0] text */
-	SL_EVENT_REFUSAL,    /* s[0] text */
-	SL_EVENT_TOOL_START, /* index; s[0] id (never empty: made up where the upstream has none),
-				s[1] name */
-	SL_EVENT_TOOL_ARGS,  /* index; s[0] a fragment of the arguments' JSON text */
-	SL_EVENT_USAGE,  /* usage: totals so far; replaces what was known field by field, never adds
-			  */
-	SL_EVENT_FINISH, /* s[0] normalised reason: stop length tool_calls content_filter error;
-			    s[1] the upstream's own word */
-	SL_EVENT_ERROR,  /* s[0] message, s[1] type, s[2] code (each may be empty),
-			    s[3] the upstream's whole error object as JSON, or empty;
-			    n0 HTTP status to answer with while nothing was sent */
+	/* s[0] the upstream's response id, s[1] the model as the upstream names it; either may be
+	 * empty. n0 created (Unix s, 0 unknown). Once, with the first frame that has one of them.
+	 */
+	SL_EVENT_META = 1,
+	SL_EVENT_TEXT,      /* s[0] text */
+	SL_EVENT_REASONING, /* s[0] text */
+	SL_EVENT_REFUSAL,   /* s[0] text */
+	/* index; s[0] id (never empty: made up where the upstream has none), s[1] name (empty
+	 * where it never came). Calls start in the order of their indexes. */
+	SL_EVENT_TOOL_START,
+	/* index; s[0] a fragment of the arguments' JSON text */
+	SL_EVENT_TOOL_ARGS,
+	/* usage: totals so far; replaces what was known field by field, never adds */
+	SL_EVENT_USAGE,
+	/* s[0] normalised reason: stop length tool_calls content_filter error; s[1] the upstream's
+	 * own word. May come again: the last one counts. */
+	SL_EVENT_FINISH,
+	/* s[0] message, s[1] type, s[2] code (each may be empty), s[3] the upstream's whole error
+	 * object as JSON, or empty; n0 HTTP status to answer with while nothing was sent */
+	SL_EVENT_ERROR,
 };
 
 /* Token counts; -1 where the upstream did not report one. prompt includes cached and cache-write

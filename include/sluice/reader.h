@@ -1,13 +1,12 @@
 /*
  * A reader turns one upstream HTTP response into entries: bytes are fed in any cuts, entries come
- *out.
+ * out.
  *
- *	bytes ─▶ framing (SSE) ─▶ dialect (what does this frame mean, what must be mended) ─▶ struct
- *sl_entry
+ *	bytes ─▶ framing ─▶ dialect: what does it mean, what must be mended ─▶ struct sl_entry
  *
  * One entry is made of one upstream frame. It holds the frame as it may go on to a client of the
- *same dialect and the events it meant. Exactly one entry is the last: END or FAILED. After it
- *nothing more comes. Any cut of the same bytes gives the same entries. One thread at a time.
+ * same dialect and the events it meant. Exactly one entry is the last: END or FAILED. After it
+ * nothing more comes. Any cut of the same bytes gives the same entries. One thread at a time.
  */
 #ifndef SLUICE_READER_H
 #define SLUICE_READER_H
@@ -23,20 +22,24 @@ enum sl_dialect {
 };
 
 enum {
-	SL_ENTRY_CONTENT = 1 << 0,    /* has an event that is content (sl_event_is_content) */
-	SL_ENTRY_USAGE_ONLY = 1 << 1, /* the frame is a usage chunk (no choices): kept from clients
-					 that did not ask for usage */
-	SL_ENTRY_WHOLE =
-		1 << 2,        /* the frame is a complete response body, not a piece of a stream */
-	SL_ENTRY_END = 1 << 3, /* the answer is complete; frame is empty */
-	SL_ENTRY_FAILED =
-		1 << 4, /* the answer ended wrong; events[0] is SL_EVENT_ERROR; frame is empty */
+	/* It has an event that is content (sl_event_is_content). */
+	SL_ENTRY_CONTENT = 1 << 0,
+	/* The frame is a usage chunk, without choices: kept from clients that did not ask for it.
+	 */
+	SL_ENTRY_USAGE_ONLY = 1 << 1,
+	/* The frame is a complete response body, not a piece of a stream. */
+	SL_ENTRY_WHOLE = 1 << 2,
+	/* The answer is complete. The frame is empty, and there are no events. */
+	SL_ENTRY_END = 1 << 3,
+	/* The answer ended wrong: the only event is SL_EVENT_ERROR. The frame is empty. */
+	SL_ENTRY_FAILED = 1 << 4,
 };
 
 struct sl_entry {
 	unsigned flags;
-	struct sl_slice frame; /* one line of JSON without CR and LF, valid UTF-8 (WHOLE: any JSON
-				  text, as it came); may be empty */
+	/* One line of JSON, an object, without CR and LF, valid UTF-8. WHOLE: the body as it came.
+	 */
+	struct sl_slice frame;
 	const struct sl_event *events; /* in order */
 	size_t n_events;
 };
@@ -55,9 +58,8 @@ struct sl_reader_options {
 	int status;                   /* of the response's status line */
 	struct sl_slice content_type; /* may be empty; needed during _new only */
 	bool whole;      /* the client asked for no stream: the body is one JSON document */
-	bool client_key; /* the client's own key went upstream: 401 and 403 are then the client's
-			    own */
-	size_t max_frame_bytes;
+	bool client_key; /* the client's own key went upstream: 401 and 403 are its business */
+	size_t max_frame_bytes; /* of a frame, and of a body that is no stream */
 };
 
 struct sl_reader;
@@ -66,17 +68,18 @@ struct sl_reader;
 struct sl_reader *sl_reader_new(const struct sl_reader_options *o);
 void sl_reader_free(struct sl_reader *r);
 
-/* Hands over the next n bytes; they must stay valid until _next has returned 0. */
+/* Hands over the next n bytes; they must stay valid until _next has returned 0, and no more may be
+ * fed before that. */
 void sl_reader_feed(struct sl_reader *r, const char *bytes, size_t n);
 
 /* The body has ended. `fault` NULL: cleanly (closed, chunked end); else an SL_EVENT_ERROR that says
  * what happened to the connection (copied). Whether the answer is complete is decided by what was
- * read: a fault after the dialect's end mark is none. */
+ * read: a fault after a finish reason, the dialect's end mark or a complete body is none. */
 void sl_reader_finish(struct sl_reader *r, const struct sl_event *fault);
 
-/* 1: *entry is the next one, good until the next call on r. 0: nothing until more is fed, or
- * nothing ever again. Failures of the upstream are entries (FAILED), not results; -SL_E_NOMEM is
- * the only negative one. */
+/* 1: *entry is the next one, good until the next call on r, and no longer than the fed bytes. 0:
+ * nothing until more is fed, or nothing ever again. Failures of the upstream are entries (FAILED),
+ * not results; -SL_E_NOMEM is the only negative one. */
 int sl_reader_next(struct sl_reader *r, struct sl_entry *entry);
 
 /* True once the last entry has been given. */

@@ -122,15 +122,20 @@ struct demo *demo_start(uint16_t *port)
 		return NULL;
 	d->listener = (struct loop_io){listen_somewhere(&its_port), accept_some};
 	if (d->listener.fd < 0 || loop_init(&d->loop) < 0) {
+		int why = errno;
+
 		if (d->listener.fd >= 0)
 			close(d->listener.fd);
 		free(d);
+		errno = why;
 		return NULL;
 	}
 	d->pause.fire = accept_again;
 	demo_conns_init(&d->conns, &d->loop);
-	if (loop_add_io(&d->loop, &d->listener, EPOLLIN) < 0 || start_thread(d) != 0) {
+	int why = loop_add_io(&d->loop, &d->listener, EPOLLIN) < 0 ? errno : start_thread(d);
+	if (why) {
 		fini(d);
+		errno = why;
 		return NULL;
 	}
 	*port = its_port;

@@ -2,9 +2,11 @@
  * Connections to the demo model.
  *
  *	reading ─request─▶ answering ─all said─▶ flushing ─sent─┬─▶ reading
- *	   ▲                   │                                └─▶ lingering: our side is shut,
- *theirs is read away └───────────────────┴── the client leaves, from anywhere ─▶ closed, freed at
- *the end of the turn
+ *	                                                        └─▶ lingering ─▶ closed
+ *
+ * Lingering: our side is shut, and what still comes is read away, for a second. From anywhere to
+ * closed: the client leaves (shutting its side counts as that). The closed are freed at the end of
+ * the turn.
  */
 #ifndef APP_DEMO_CONN_H
 #define APP_DEMO_CONN_H

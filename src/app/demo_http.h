@@ -3,8 +3,9 @@
  *
  *	start line ─▶ headers ─┬─▶ body of known length ──────────┬─▶ complete ─reset─▶ start line
  *	                       ├─▶ chunk size ⇄ chunk ─▶ trailers ─┤
- *	                       └───────────── no body ─────────────┘        refused: from anywhere,
- *for good
+ *	                       └───────────── no body ─────────────┘
+ *
+ * Refused, from anywhere, is for good.
  */
 #ifndef APP_DEMO_HTTP_H
 #define APP_DEMO_HTTP_H

@@ -1,12 +1,13 @@
 /*
  * What every dialect's decoder works with: one message comes in, one decoded frame comes out.
  *
- *	message ─▶ decoded_line (one line of valid UTF-8, a JSON object) ─▶ the dialect's walk over
- *it ─┬▶ events ╰▶ edits ─▶ frame
+ *	message ─▶ decoded_line: one line of valid UTF-8, a JSON object
+ *	        ─▶ the dialect's walk over it ─┬▶ events
+ *	                                       ╰▶ edits ─▶ frame
  *
  * On the way that most frames take nothing is copied and nothing allocated: frame and events are
- *slices of what was fed. What has to be made new (an unescaped text, a mended frame) lives until
- *the next decoded_reset().
+ * slices of what was fed. What has to be made new (an unescaped text, a mended frame) lives until
+ * the next decoded_reset().
  */
 #ifndef CODEC_DECODE_H
 #define CODEC_DECODE_H

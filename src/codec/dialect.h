@@ -13,7 +13,7 @@ struct dialect {
 	const char *name;
 	const struct framing *framing; /* NULL: never streams */
 
-	/* What a decoder remembers from message to message; the caller provides the bytes, zeroed.
+	/* What a decoder remembers from message to message; the caller provides the zeroed bytes.
 	 */
 	size_t state_size;
 	void (*init)(void *state, const struct sl_reader_options *o);

@@ -20,13 +20,18 @@ enum format {
 	 * stopped before it had one; a failure is {"error":{…}} and then `[DONE]`. */
 	FORMAT_OPENAI,
 
-	/* For EventSource. Choice 0 only. Unnamed events are bare text (a refusal is text). Named
-	 *ones: reasoning  bare text tool_call  {"index","id","name","arguments":""} when a call
-	 *begins; then {"index","arguments"} with each fragment usage
-	 *{"prompt_tokens","completion_tokens","total_tokens","cached_tokens","reasoning_tokens"}:
-	 *those known so far done       {"finish_reason","usage"}, each null when it is not known;
-	 *with "stopped":true for a stream that was stopped failed
-	 *{"error":{"code","message"},"partial"} */
+	/* For EventSource. Choice 0 only. Unnamed events are bare text (a refusal is text).
+	 * Named ones:
+	 *
+	 *	reasoning  bare text
+	 *	tool_call  {"index","id","name","arguments":""} when a call begins;
+	 *	           then {"index","arguments"} with each fragment
+	 *	usage      {"prompt_tokens","completion_tokens","total_tokens",
+	 *	           "cached_tokens","reasoning_tokens"}: those that are known so far
+	 *	done       {"finish_reason","usage"}, each null when it is not known;
+	 *	           with "stopped":true for a stream that was stopped
+	 *	failed     {"error":{"code","message"},"partial"}
+	 */
 	FORMAT_EVENTS,
 
 	/* The bare text of choice 0, a refusal too, and a line end behind the last line. A failure
@@ -73,8 +78,7 @@ void encoder_done(struct encoder *e, const struct encoder_entry *in);
 /* Appends the JSON error body of the OpenAI routes, {"error":{"message","type","param","code",…}},
  * for an SL_EVENT_ERROR: message and type are strings that are not empty, code and param strings or
  * null; other members of the upstream's error object (s[3]) follow as they came. An empty `param`
- * is the upstream's. `partial`: adds "partial":true. 0, -SL_E_LIMIT, -SL_E_NOMEM; all or nothing.
- */
+ * is the upstream's. `partial` adds "partial":true. 0, -SL_E_LIMIT, -SL_E_NOMEM: all or nothing. */
 int openai_error_body(const struct sl_event *error, struct sl_slice param, bool partial,
 		      struct sl_buf *out);
 

@@ -1,7 +1,7 @@
 /*
  * Server-sent events, and what LLM servers put between them. A standard reader ignores a line with
- *an unknown field name; here a JSON object that begins on such a line, over one line or many, and
- *`error: {…}`, become stray messages (the latter named error).
+ * an unknown field name; here a JSON object that begins on such a line, over one line or many,
+ * and `error: {…}`, become stray messages (the latter named error).
  *
  *	stray line with { at its start ─▶ gathering ─(next event, end of the body)─▶ stray message
  *	                                  ╰─ complete on that line already ────────▶ stray message

@@ -1,6 +1,6 @@
 /*
  * The grammar of JSON, in one pass without recursion. It is compiled twice: lenient, for what
- *upstreams send a hundred times a second, and strict, for what clients send.
+ * upstreams send a hundred times a second, and strict, for what clients send.
  *
  *	value ─▶ scalar ─────────────────────────────╮
  *	  ▲  ╰─▶ { or [ ─▶ empty? ─▶ closes with it ─┤

@@ -143,14 +143,14 @@ static struct json find_error(const struct chunk *c, struct json object, const s
 /* Servers send times with a fraction; the whole part will do. */
 static int64_t seconds(struct json v)
 {
+	const char *point;
 	int64_t n;
 
-	if (v.type == JSON_NUMBER) {
-		const char *point = memchr(v.raw.p, '.', v.raw.n);
-
-		if (point && !memchr(v.raw.p, 'e', v.raw.n) && !memchr(v.raw.p, 'E', v.raw.n))
-			v.raw.n = (size_t)(point - v.raw.p);
-	}
+	if (v.type != JSON_NUMBER)
+		return 0;
+	point = memchr(v.raw.p, '.', v.raw.n);
+	if (point && !memchr(v.raw.p, 'e', v.raw.n) && !memchr(v.raw.p, 'E', v.raw.n))
+		v.raw.n = (size_t)(point - v.raw.p);
 	return json_int(v, &n) == 0 && n > 0 ? n : 0;
 }
 
@@ -168,55 +168,6 @@ static void read_meta(struct openai *s, const struct chunk *c, struct decoded *d
 	s->meta_given = true;
 	s->seed = tool_calls_hash(0, e.s[0]);
 	decoded_add(d, &e);
-}
-
-/* Counts stand in the usage object or, the finer ones, in an object of details within it. */
-static void read_counts(struct json usage, struct sl_usage *u)
-{
-	const struct {
-		const char *name;
-		int64_t *count;
-	} counts[] = {
-		{"prompt_tokens", &u->prompt},
-		{"completion_tokens", &u->completion},
-		{"total_tokens", &u->total},
-		{"cached_tokens", &u->cached},
-		{"prompt_cache_hit_tokens", &u->cached}, /* DeepSeek */
-		{"cache_write_tokens", &u->cache_write},
-		{"reasoning_tokens", &u->reasoning},
-	};
-	struct json_walk w;
-	struct json value;
-	struct sl_slice key;
-	int64_t n;
-
-	json_walk_init(&w, usage);
-	while (json_walk_next(&w, &key, &value) == 1) {
-		if (value.type == JSON_OBJECT && (sl_slice_is(key, "prompt_tokens_details") ||
-						  sl_slice_is(key, "completion_tokens_details")))
-			read_counts(value, u);
-		if (json_int(value, &n) < 0 || n < 0)
-			continue;
-		for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
-			if (sl_slice_is(key, counts[i].name))
-				*counts[i].count = n;
-		}
-	}
-}
-
-/* True when the chunk holds counts. */
-static bool read_usage(const struct chunk *c, struct decoded *d)
-{
-	struct sl_event e = {.kind = SL_EVENT_USAGE, .usage = SL_USAGE_NONE};
-
-	if (c->x_groq.type == JSON_OBJECT)
-		read_counts(json_get(c->x_groq, "usage"), &e.usage);
-	if (c->usage.type == JSON_OBJECT)
-		read_counts(c->usage, &e.usage);
-	if (!sl_usage_known(&e.usage))
-		return false;
-	decoded_add(d, &e);
-	return true;
 }
 
 static struct openai_choice *choice_at(struct openai *s, uint32_t index, struct decoded *d)
@@ -280,7 +231,7 @@ static uint32_t mend_choice_index(struct json choice, struct json index, uint32_
 	char *text;
 	int len;
 
-	if (json_int(index, &n) == 0 && n >= 0 && n <= INT32_MAX)
+	if (index.type == JSON_NUMBER && json_int(index, &n) == 0 && n >= 0 && n <= INT32_MAX)
 		return (uint32_t)n;
 	text = decoded_alloc(d, 24);
 	if (!text)
@@ -390,7 +341,7 @@ static int decode_chunk(struct openai *s, const struct message *m, struct json o
 		return r < 0 ? r : VERDICT_FAILED;
 	}
 	mend_choices(&c, object, d);
-	has_usage = read_usage(&c, d);
+	has_usage = openai_read_usage(c.usage, c.x_groq, d);
 	if (has_usage && (c.choices.type != JSON_ARRAY || decoded_is_empty(c.choices)))
 		d->flags |= SL_ENTRY_USAGE_ONLY;
 	return VERDICT_ENTRY;

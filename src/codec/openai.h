@@ -1,9 +1,9 @@
 /*
  * OpenAI's chat and legacy completion chunks, and those of the many servers that speak almost the
- *same.
+ * same.
  *
- *	chunk ─▶ its own members (openai.c) ─▶ choices ─▶ delta (openai_delta.c) ─▶ tool calls
- *(tool_calls.c)
+ *	chunk (openai.c) ─▶ choices ─▶ delta (openai_delta.c) ─▶ tool calls (tool_calls.c)
+ *	                ╰─▶ usage (openai_usage.c)
  *
  * Mended is what tests/sdk shows to break a client; all else reaches the client as it came.
  */
@@ -43,6 +43,10 @@ bool openai_is_complete(const void *state);
 /* Adds the events of a delta and mends it. */
 void openai_read_delta(struct openai_choice *c, struct json delta, uint64_t seed,
 		       struct decoded *d);
+
+/* Adds an event for the counts in a chunk's `usage` and Groq's `x_groq`. True when there were any.
+ */
+bool openai_read_usage(struct json usage, struct json x_groq, struct decoded *d);
 
 /* Gives each token of `logprobs` the list of alternatives that one SDK insists on. */
 void openai_mend_logprobs(struct json logprobs, struct decoded *d);

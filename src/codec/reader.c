@@ -1,46 +1,21 @@
 /*
- * Decides what a response is, and turns it into entries.
+ * Decides what a response is, and turns a stream into entries.
  *
  *	not 2xx ──────────────▶ BODY_ERROR ─┐
- *	no stream asked for ──▶ BODY_WHOLE ─┤ collected; read when it has ended
+ *	no stream asked for ──▶ BODY_WHOLE ─┤ collected; read when it has ended (reader_body.c)
  *	{ or [ ───────────────▶ BODY_JSON ──┘
  *	a page ───────────────▶ FAILED at once
  *	else ─────────────────▶ STREAM: framing ─▶ dialect ─▶ entry, message by message
  *
  * In a 2xx response the first byte decides (OPEN until it comes), because content types are often
- *wrong.
+ * wrong.
  */
 #include <sluice/reader.h>
 
 #include <stdlib.h>
 #include <strings.h>
 #include <sluice/error.h>
-#include "codec/decode.h"
-#include "codec/dialect.h"
-
-/* Of an error body more is not read; nobody says it at greater length. */
-#define ERROR_BODY_MAX 65536
-
-enum mode { MODE_OPEN, MODE_STREAM, MODE_PAGE, MODE_BODY_ERROR, MODE_BODY_WHOLE, MODE_BODY_JSON };
-
-struct sl_reader {
-	const struct dialect *dialect;
-	int status;
-	bool client_key;
-	bool page_type, json_type; /* what the content type said */
-	enum mode mode;
-	const char *in; /* fed, not yet used */
-	size_t in_len;
-	bool finished, faulty; /* _finish was called; with a fault */
-	bool ended;            /* the last entry has been given */
-	struct upstream_error fault;
-	struct decoded decoded;
-	/* bodies */
-	struct sl_buf body, chunk, usage;
-	bool too_long;
-	int step; /* of the entries that a body makes */
-	void *framing, *state;
-};
+#include "codec/reader_impl.h"
 
 static size_t aligned(size_t n)
 {
@@ -132,14 +107,14 @@ bool sl_reader_ended(const struct sl_reader *r)
 	return r->ended;
 }
 
-static int give_end(struct sl_reader *r, struct sl_entry *entry)
+int reader_give_end(struct sl_reader *r, struct sl_entry *entry)
 {
 	*entry = (struct sl_entry){.flags = SL_ENTRY_END};
 	r->ended = true;
 	return 1;
 }
 
-static int give_failed(struct sl_reader *r, const struct upstream_error *error,
+int reader_give_failed(struct sl_reader *r, const struct upstream_error *error,
 		       struct sl_entry *entry)
 {
 	*entry = (struct sl_entry){
@@ -151,16 +126,16 @@ static int give_failed(struct sl_reader *r, const struct upstream_error *error,
 	return 1;
 }
 
-static int say_failed(struct sl_reader *r, const char *code, const char *message,
+int reader_say_failed(struct sl_reader *r, const char *code, const char *message,
 		      struct sl_entry *entry)
 {
 	int result = upstream_error_say(&r->decoded.error, code, message);
 
-	return result < 0 ? result : give_failed(r, &r->decoded.error, entry);
+	return result < 0 ? result : reader_give_failed(r, &r->decoded.error, entry);
 }
 
 /* A decoder's verdict, or its failure, as a result of _next; 0 for a message that was skipped. */
-static int give(struct sl_reader *r, int verdict, struct sl_entry *entry)
+int reader_give(struct sl_reader *r, int verdict, struct sl_entry *entry)
 {
 	switch (verdict) {
 	case VERDICT_SKIP:
@@ -174,34 +149,34 @@ static int give(struct sl_reader *r, int verdict, struct sl_entry *entry)
 		};
 		return 1;
 	case VERDICT_END:
-		return give_end(r, entry);
+		return reader_give_end(r, entry);
 	case VERDICT_FAILED:
-		return give_failed(r, &r->decoded.error, entry);
+		return reader_give_failed(r, &r->decoded.error, entry);
 	default:
 		return verdict;
 	}
 }
 
-static int decode(struct sl_reader *r, const struct message *m)
+int reader_decode(struct sl_reader *r, const struct message *m)
 {
 	decoded_reset(&r->decoded);
 	return r->dialect->decode(r->state, m, &r->decoded);
 }
 
-static int give_fault(struct sl_reader *r, struct sl_entry *entry)
+int reader_give_fault(struct sl_reader *r, struct sl_entry *entry)
 {
-	return r->fault.event.kind ? give_failed(r, &r->fault, entry) : -SL_E_NOMEM;
+	return r->fault.event.kind ? reader_give_failed(r, &r->fault, entry) : -SL_E_NOMEM;
 }
 
 /* The body has ended and there was no end mark: what was read decides. */
 static int conclude(struct sl_reader *r, struct sl_entry *entry)
 {
 	if (r->dialect->is_complete(r->state))
-		return give_end(r, entry);
+		return reader_give_end(r, entry);
 	if (r->faulty)
-		return give_fault(r, entry);
-	return say_failed(r, SL_CODE_INCOMPLETE,
-			  "the upstream closed before the answer was complete", entry);
+		return reader_give_fault(r, entry);
+	return reader_say_failed(r, SL_CODE_INCOMPLETE,
+				 "the upstream closed before the answer was complete", entry);
 }
 
 /* What stands unfinished at the end of a body counts when it is complete all the same. */
@@ -235,148 +210,17 @@ static int next_of_stream(struct sl_reader *r, struct sl_entry *entry)
 		if (result == 0)
 			return conclude(r, entry);
 		if (result == -SL_E_LIMIT)
-			return say_failed(r, SL_CODE_FRAME_TOO_BIG,
-					  "the upstream sent a frame larger than the limit", entry);
+			return reader_say_failed(r, SL_CODE_FRAME_TOO_BIG,
+						 "the upstream sent a frame larger than the limit",
+						 entry);
 		if (result < 0)
 			return result;
 		if (last && is_cut_off(&m))
 			continue;
-		given = give(r, decode(r, &m), entry);
+		given = reader_give(r, reader_decode(r, &m), entry);
 		if (given != 0)
 			return given;
 	}
-}
-
-/* Adds what was fed to the body. 0, or -SL_E_NOMEM. */
-static int collect(struct sl_reader *r)
-{
-	size_t n = r->in_len;
-	int result;
-
-	if (r->mode == MODE_BODY_ERROR && n > r->body.max - r->body.len)
-		n = r->body.max - r->body.len;
-	result = sl_buf_put(&r->body, r->in, n);
-	r->in_len = 0;
-	if (result == -SL_E_LIMIT)
-		r->too_long = true;
-	return result == -SL_E_NOMEM ? result : 0;
-}
-
-static int give_error_body(struct sl_reader *r, struct sl_entry *entry)
-{
-	struct upstream_error *error = &r->decoded.error;
-	int result =
-		upstream_error_take_body(error, r->status, sl_buf_slice(&r->body), r->client_key);
-
-	return result < 0 ? result : give_failed(r, error, entry);
-}
-
-static int give_bad_body(struct sl_reader *r, struct sl_entry *entry)
-{
-	if (r->faulty)
-		return give_fault(r, entry);
-	if (r->body.len == 0)
-		return say_failed(r, SL_CODE_INCOMPLETE, "the upstream answered with nothing",
-				  entry);
-	return say_failed(r, SL_CODE_BAD_FRAME,
-			  "the upstream answered with something that is no answer", entry);
-}
-
-/* The events of a complete body are those of the chunk that it unfolds to. */
-static int decode_whole(struct sl_reader *r, struct json object)
-{
-	int unfolded = 0;
-
-	if (r->dialect->unfold)
-		unfolded = r->dialect->unfold(object, &r->chunk, NULL);
-	if (unfolded < 0)
-		return unfolded;
-	return decode(r, &(struct message){
-				 .data = sl_buf_slice(unfolded ? &r->chunk : &r->body),
-			 });
-}
-
-static int give_whole(struct sl_reader *r, struct sl_entry *entry)
-{
-	struct json object;
-	int result;
-
-	if (r->step++ == 1)
-		return give_end(r, entry);
-	decoded_reset(&r->decoded);
-	result = decoded_line(&r->decoded, sl_buf_slice(&r->body), &object);
-	if (result == 0)
-		return give_bad_body(r, entry);
-	if (result == 1)
-		result = decode_whole(r, object);
-	if (result < 0 || result == VERDICT_FAILED)
-		return give(r, result, entry);
-	r->decoded.flags &= (unsigned)~SL_ENTRY_USAGE_ONLY;
-	r->decoded.flags |= SL_ENTRY_WHOLE;
-	r->decoded.frame = sl_buf_slice(&r->body);
-	return give(r, VERDICT_ENTRY, entry);
-}
-
-/* An error in a 2xx body, or something unknown. */
-static int give_refusal(struct sl_reader *r, struct json object, struct sl_entry *entry)
-{
-	struct upstream_error *error = &r->decoded.error;
-	struct json found = json_get(object, "error");
-	int result;
-
-	if (!upstream_error_is_set(found))
-		found = upstream_error_find(object);
-	if (found.type == JSON_NONE)
-		return give_bad_body(r, entry);
-	result = upstream_error_take(error, found, r->client_key);
-	return result < 0 ? result : give_failed(r, error, entry);
-}
-
-/* A JSON body where a stream was asked for: one chunk, the usage, the end. */
-static int give_json(struct sl_reader *r, struct sl_entry *entry)
-{
-	struct json object;
-	int result;
-
-	if (r->step == 0) {
-		decoded_reset(&r->decoded);
-		result = decoded_line(&r->decoded, sl_buf_slice(&r->body), &object);
-		if (result == 0)
-			return give_bad_body(r, entry);
-		if (result == 1 && upstream_error_is_set(json_get(object, "error")))
-			return give_refusal(r, object, entry);
-		if (result == 1)
-			result = r->dialect->unfold
-					 ? r->dialect->unfold(object, &r->chunk, &r->usage)
-					 : 0;
-		if (result == 0)
-			return give_refusal(r, object, entry);
-		if (result < 0)
-			return result;
-		r->step = 1;
-		return give(r, decode(r, &(struct message){.data = sl_buf_slice(&r->chunk)}),
-			    entry);
-	}
-	if (r->step++ == 1 && r->usage.len > 0)
-		return give(r, decode(r, &(struct message){.data = sl_buf_slice(&r->usage)}),
-			    entry);
-	return give_end(r, entry);
-}
-
-static int next_of_body(struct sl_reader *r, struct sl_entry *entry)
-{
-	int result = collect(r);
-
-	if (result < 0)
-		return result;
-	if (r->too_long)
-		return say_failed(r, SL_CODE_FRAME_TOO_BIG,
-				  "the upstream sent a body larger than the limit", entry);
-	if (!r->finished)
-		return 0;
-	if (r->mode == MODE_BODY_ERROR)
-		return give_error_body(r, entry);
-	return r->mode == MODE_BODY_WHOLE ? give_whole(r, entry) : give_json(r, entry);
 }
 
 /* What a first byte that is no space means. */
@@ -437,9 +281,10 @@ int sl_reader_next(struct sl_reader *r, struct sl_entry *entry)
 	case MODE_STREAM:
 		return next_of_stream(r, entry);
 	case MODE_PAGE:
-		return say_failed(r, SL_CODE_BAD_FRAME,
-				  "the upstream answered with a page instead of an answer", entry);
+		return reader_say_failed(r, SL_CODE_BAD_FRAME,
+					 "the upstream answered with a page instead of an answer",
+					 entry);
 	default:
-		return next_of_body(r, entry);
+		return reader_next_of_body(r, entry);
 	}
 }

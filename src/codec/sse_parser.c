@@ -1,13 +1,13 @@
 /*
- * The parser of server-sent events. Bytes become lines, lines become fields, and an empty line
- *makes an event of them:
+ * The parser of server-sent events. Bytes become lines, lines become fields, an empty line makes
+ * an event of them:
  *
  *	fed bytes ──▶ take_line() ──▶ take_field() ──▶ give_event()
  *	     │             │ line           │ data, type, id
  *	     ╰─ what is no whole line or event when the bytes are used up is copied there
  *
  * Values are slices of the fed bytes (held_data, held_type) as long as that is possible. For an
- *event that comes in one read this is always: nothing is copied then, and nothing allocated.
+ * event that comes in one read this is always: nothing is copied then, and nothing allocated.
  */
 #include <sluice/sse.h>
 

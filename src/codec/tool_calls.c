@@ -1,9 +1,11 @@
 /*
  * Which call a fragment belongs to:
  *
- *	a number we know ─▶ that call; but with another id and a name: a new one (servers that
- *number every call 0) a new number     ─▶ a new call no number        ─▶ the call with that id;
- *without an id: a new one if it has a name, else the last one
+ *	a known number ─▶ that call; but a new one when it comes with another id and a name
+ *	                  (some servers number every call 0)
+ *	a new number   ─▶ a new call
+ *	no number      ─▶ the call with that id; without an id: a new one if it has a name,
+ *	                  else the last one
  */
 #include "codec/tool_calls.h"
 
@@ -83,7 +85,7 @@ static void read_fragment(struct fragment *f, struct json object)
 			read_function(f, value, "input");
 		}
 	}
-	if (json_int(f->index, &f->number) < 0 || f->number < 0)
+	if (f->index.type != JSON_NUMBER || json_int(f->index, &f->number) < 0 || f->number < 0)
 		f->number = NO_NUMBER;
 	if (is_text(f->id))
 		f->id_hash = tool_calls_hash(0, f->id.raw);

@@ -180,7 +180,9 @@ static int status_of_numbers(struct json object)
 	int64_t n;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (json_int(json_get(object, names[i]), &n) == 0 && n >= 400 && n <= 599)
+		struct json number = json_get(object, names[i]);
+
+		if (number.type == JSON_NUMBER && json_int(number, &n) == 0 && n >= 400 && n <= 599)
 			return (int)n;
 	}
 	return 0;

@@ -1,8 +1,8 @@
 /*
  * What an upstream says when it refuses or fails, in whatever shape, as one SL_EVENT_ERROR.
  *
- *	{"error":{…}}  {"error":"…"}  {"detail":…}  {"message","code"}  {"object":"error",…}  text
- *HTML  nothing
+ *	{"error":{…}}  {"error":"…"}  {"detail":…}  {"message","code"}  {"object":"error",…}
+ *	text  HTML  nothing
  */
 #ifndef CODEC_UPSTREAM_ERROR_H
 #define CODEC_UPSTREAM_ERROR_H

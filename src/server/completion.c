@@ -100,9 +100,27 @@ void request_start(struct exchange *x, struct generation *g, struct leave leave,
 	stream_unref(s);
 }
 
+/* Whether the request asks for the usage chunk, as far as it can be read: who comes back to a
+ * stream need not send it again. */
+static bool wants_usage(const struct exchange *x)
+{
+	const struct server_options *o = x->config->set.options;
+	struct request_info info = {0};
+	struct request_fault fault = {0};
+	bool wants = request_parse(
+			     sl_buf_slice(&x->body), x->route->dialect,
+			     (struct json_limits){.depth = o->json_depth, .values = o->json_values},
+			     &info, &fault) == 0 &&
+		     info.include_usage;
+	request_info_fini(&info);
+	return wants;
+}
+
 void handle_completion(struct exchange *x)
 {
 	struct watch_options o = {.format = FORMAT_OPENAI};
+	if (exchange_header(x, "Last-Event-ID"))
+		o.hide_usage = !wants_usage(x);
 	if (watch_resume(x, &o))
 		return;
 	struct generation *g =

@@ -29,6 +29,9 @@ static void client_gone(struct loop_io *io, uint32_t events)
 	if (x && (x->state == X_WAITING || x->state == X_STREAMING)) {
 		watch_end(x);
 		exchange_resume(x);
+		/* It may have closed its sending side only, and read nothing: do not wait for room
+		 * to write. */
+		shutdown(c->io.fd, SHUT_RDWR);
 	}
 }
 

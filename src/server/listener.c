@@ -132,11 +132,9 @@ static void take(struct listener *l, int fd, const struct sockaddr_storage *from
 		refuse(s, fd);
 		return;
 	}
-	shard_add(s, c, from, len);
-	if (s->adding) { /* libmicrohttpd did not take it */
-		free(s->adding);
-		s->adding = NULL;
+	if (!shard_add(s, c, from, len)) {
 		shared_release(s->shared, &address);
+		free(c);
 	}
 }
 

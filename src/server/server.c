@@ -107,8 +107,8 @@ void server_cut(struct server *s)
 {
 	for (struct conn *c = s->conns; c; c = c->next)
 		if (c->x) {
-			shutdown(c->io.fd, SHUT_RDWR);
 			c->io.ready(&c->io, EPOLLRDHUP);
+			shutdown(c->io.fd, SHUT_RDWR);
 		}
 }
 

@@ -36,9 +36,9 @@ struct snapshot_ref *snapshot_take(const struct server_set *set);
 struct snapshot_ref *snapshot_hold(struct snapshot_ref *r);
 void snapshot_drop(struct snapshot_ref *r);
 
-/* shard.c: hands an accepted connection to a daemon with room. It is closed and freed when that
- * fails. */
-void shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *from,
+/* shard.c: hands an accepted connection to a daemon with room. False: it was not taken; its
+ * descriptor is closed, and c the caller's. */
+bool shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *from,
 	       socklen_t from_len);
 /* The connection that is being added right now. */
 struct conn *shard_adding(struct shard *sh);

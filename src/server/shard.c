@@ -110,7 +110,7 @@ static struct shard *shard_new(struct server *s)
 	return sh;
 }
 
-void shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *from,
+bool shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *from,
 	       socklen_t from_len)
 {
 	struct shard *sh = s->shards;
@@ -120,19 +120,20 @@ void shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *
 		sh = shard_new(s);
 	if (!sh) {
 		close(c->io.fd);
-		s->adding = NULL;
-		return;
+		return false;
 	}
 	c->shard = sh;
 	s->adding = c;
 	sh->connections++;
-	/* conn_notify() takes the connection over; on failure libmicrohttpd has closed the
+	/* conn_notify() takes the connection over. On failure libmicrohttpd has closed the
 	 * descriptor. */
-	if (MHD_add_connection(sh->daemon, c->io.fd, (const struct sockaddr *)from, from_len) !=
-		    MHD_YES &&
-	    s->adding)
+	MHD_add_connection(sh->daemon, c->io.fd, (const struct sockaddr *)from, from_len);
+	bool taken = s->adding == NULL;
+	if (!taken)
 		sh->connections--;
+	s->adding = NULL;
 	shard_touch(sh);
+	return taken;
 }
 
 struct conn *shard_adding(struct shard *sh)

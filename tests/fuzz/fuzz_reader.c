@@ -1,6 +1,7 @@
 /*
- * Any bytes as an upstream's response. However they are cut the entries are the same; frames are lines of JSON in UTF-8; there is
- * exactly one last entry; and what was mended means the same when it is read again, and needs no mending.
+ * Any bytes as an upstream's response. However they are cut the entries are the same; frames are
+ * lines of JSON in UTF-8; there is exactly one last entry; and what was mended means the same when
+ * it is read again, and needs no mending.
  *
  * The first byte chooses the options, the second one the cuts, the rest is the body.
  */
@@ -14,10 +15,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define DEMAND(what)                                                                               \
-	do {                                                                                       \
-		if (!(what))                                                                       \
-			abort();                                                                   \
+#define DEMAND(what)             \
+	do {                     \
+		if (!(what))     \
+			abort(); \
 	} while (0)
 
 struct reading {
@@ -70,7 +71,8 @@ static void take(struct reading *r, const struct sl_entry *e)
 	DEMAND(sl_buf_put_slice(&r->trace, e->frame) == 0);
 	sl_buf_putc(&r->trace, '\n');
 	if (e->frame.n > 0 && !(e->flags & SL_ENTRY_WHOLE)) {
-		DEMAND(!memchr(e->frame.p, '\n', e->frame.n) && !memchr(e->frame.p, '\r', e->frame.n));
+		DEMAND(!memchr(e->frame.p, '\n', e->frame.n) &&
+		       !memchr(e->frame.p, '\r', e->frame.n));
 		DEMAND(utf8_valid_prefix(e->frame) == e->frame.n);
 		DEMAND(json_parse(e->frame, &json) == 0 && json.type == JSON_OBJECT);
 		sl_buf_put_str(&r->frames, "data: ");
@@ -94,7 +96,8 @@ static void drain(struct reading *r, struct sl_reader *reader)
 	DEMAND(result == 0 && sl_reader_ended(reader) == r->last);
 }
 
-/* Each piece is a copy in memory of its own, so that nothing can be kept of it. seed 0: in one piece. */
+/* Each piece is a copy in memory of its own, so that nothing can be kept of it. seed 0: in one
+ * piece. */
 static struct reading read_body(const struct sl_reader_options *o, const struct sl_event *fault,
 				struct sl_slice body, uint32_t seed)
 {
@@ -148,7 +151,8 @@ static void read_again(const struct reading *first)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const short statuses[] = {200, 200, 200, 201, 400, 401, 503, 302};
-	static const char *const types[] = {"text/event-stream", "application/json", "", "text/html"};
+	static const char *const types[] = {"text/event-stream", "application/json", "",
+					    "text/html"};
 	static const struct sl_event broken = {
 		.kind = SL_EVENT_ERROR, .n0 = 502, .s = {{"broken", 6}, {0}, {"closed", 6}, {0}}};
 	struct sl_reader_options o;

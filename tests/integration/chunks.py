@@ -1,5 +1,5 @@
-"""What the OpenAI SDKs make of a stream, and what they break on: each rule of check_chunk() is something that one of them,
-or more, was seen to stumble over."""
+"""What the OpenAI SDKs make of a stream, and what they break on: each rule of ChunkChecker is something over which one
+of them, or more, was seen to stumble."""
 
 import json
 
@@ -162,7 +162,7 @@ class ChunkChecker:
 
 
 def check_blocks(blocks, stream_id, named=False):
-    """The raw blocks of a stream of ours: each has one line of data or more, its id and retry beside it, and nothing of another kind."""
+    """The raw blocks of a stream of ours: each has data, its id and retry beside it, and nothing of another kind."""
     last = 0
     for number, block in enumerate(blocks):
         names = [name for name, _ in fields(block)]

@@ -1,5 +1,5 @@
-"""An HTTP client on raw sockets: sends exactly the bytes it is given, takes responses apart as they come, and reads event
-streams by the rules of the WHATWG."""
+"""An HTTP client on raw sockets: sends exactly the bytes it is given, takes responses apart as they come, and reads
+event streams by the rules of the WHATWG."""
 
 import json
 import socket

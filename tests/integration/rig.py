@@ -1,4 +1,5 @@
-"""The proxy under test: started with a configuration of the test's, watched, and stopped with a look at how it ended."""
+"""The proxy under test: started with a configuration of the test's, watched, and stopped with a look at how it
+ended."""
 
 import json
 import os
@@ -289,7 +290,7 @@ def parallel(n, function):
 # --- TLS --------------------------------------------------------------------------------------------
 
 class Certificates:
-    """A CA, a server certificate for localhost and 127.0.0.1, a client certificate; and a second CA that nobody trusts."""
+    """A CA, a server certificate for localhost and 127.0.0.1, a client certificate; and a CA that nobody trusts."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)

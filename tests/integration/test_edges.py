@@ -278,17 +278,19 @@ def test_what_is_not_served_is_refused_in_json(proxy, asked, status, method, tar
     assert asked() == 0
 
 
+@pytest.fixture(scope="module")
+def named_proxy(shared_rig, upstream):
+    return shared_rig.proxy(upstream, hosts=["chat.example.com"])
+
+
 @pytest.mark.parametrize("host, allowed", [
     ("evil.example", False), ("127.0.0.1.evil.example", False), ("localhost.evil.example:80", False),
     ("evil.example:{port}", False), ("localhost@evil.example", False), ("", False), ("[::2]", False),
     ("localhost", True), ("localhost:{port}", True), ("127.0.0.1:{port}", True), ("[::1]:{port}", True),
     ("LOCALHOST:{port}", True), ("chat.example.com", True),
 ])
-def test_only_known_hosts_are_answered(rig, shared_rig, host, allowed):
-    if not hasattr(shared_rig, "named"):
-        shared_rig.named = shared_rig.proxy(shared_rig.upstream(play), hosts=["chat.example.com"])
-    p = shared_rig.named
-    r = p.get("/healthz", {"Host": host.format(port=p.address[1])})
+def test_only_known_hosts_are_answered(named_proxy, host, allowed):
+    r = named_proxy.get("/healthz", {"Host": host.format(port=named_proxy.address[1])})
     assert r.status == 200 if allowed else r.status in (400, 403, 421)
 
 

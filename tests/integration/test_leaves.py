@@ -1,4 +1,5 @@
-"""Clients that leave, and clients that do not read: the upstream is closed at once, or goes on as was asked for; nobody else notices."""
+"""Clients that leave, and clients that do not read: the upstream is closed at once, or goes on as was asked for; and
+nobody else notices."""
 
 import json
 import threading
@@ -9,7 +10,7 @@ import pytest
 from client import Client
 from outcome import ask
 from rig import SANITIZED, bare_text, content, parallel, wait_until
-from upstream import DONE, FINISH, ROLE, USAGE_FRAME, answer, silent, stall, token
+from upstream import DONE, FINISH, ROLE, USAGE_FRAME, stall, token
 
 TOGETHER = 20
 WITHIN = 1.0
@@ -192,7 +193,8 @@ def test_the_configuration_can_let_all_streams_detach(rig, upstream):
     assert 0.9 <= closed_after(upstream, upstream.posts[-1].connection, left) <= 2
 
 
-@pytest.mark.parametrize("value", ["detach soon", "stay", "detach -1s", "detach 1", "cancel 5s", "detach 99999999999999999999s"])
+@pytest.mark.parametrize("value", ["detach soon", "stay", "detach -1s", "detach 1", "cancel 5s",
+                                   "detach 99999999999999999999s"])
 def test_an_unknown_wish_is_refused(proxy, upstream, value):
     before = len(upstream.posts)
     r = proxy.chat({"X-Sluice-Client-Leaves": value})

@@ -1,4 +1,5 @@
-"""Streams as clients read them: tokens byte for byte, ids, usage, heartbeats, the forms of /ask, and coming back to a stream."""
+"""Streams as clients read them: tokens byte for byte, ids, usage, heartbeats, the forms of /ask, and coming back to a
+stream."""
 
 import hashlib
 import json
@@ -12,7 +13,7 @@ from chunks import check_blocks, check_stream
 from client import EventReader, fields
 from rig import bare_text, chat_body, content, wait_until
 from upstream import (DONE, FINISH, ROLE, USAGE, USAGE_FRAME, answer, byte_by_byte, chunk, completion, frame,
-                      json_answer, random_cuts, silent, stall, status, token, whole)
+                      json_answer, random_cuts, silent, stall, token, whole)
 
 DOCUMENTED = {"message", "reasoning", "tool_call", "usage", "done", "failed", "lost"}
 
@@ -36,9 +37,9 @@ def posts(upstream):
 
 # --- tokens -----------------------------------------------------------------------------------------
 
-TOKENS = ["a\revent: x\rdata: y", "\n", "\r\n", "\n\n", "", " leading", "\ufeff", "\u2028", "\U0001f469\u200d\U0001f680",
-          "\U00020000", "\r", "\t", "data: [DONE]\n\n", ": hb", "id: 7\nretry: 1", "\x00", "\x7f", "ends\n", "ü", "\x0b\x0c",
-          "\x85", "\\", '"', "</script>"]
+TOKENS = ["a\revent: x\rdata: y", "\n", "\r\n", "\n\n", "", " leading", "\ufeff", "\u2028", "ü",
+          "\U0001f469\u200d\U0001f680", "\U00020000", "\r", "\t", "data: [DONE]\n\n", ": hb", "id: 7\nretry: 1",
+          "\x00", "\x7f", "ends\n", "\x0b\x0c", "\x85", "\\", '"', "</script>"]
 
 
 def test_every_token_reaches_an_openai_client_as_it_was(proxy, upstream):
@@ -66,14 +67,14 @@ def test_every_token_reaches_curl_byte_for_byte(proxy, upstream):
 
 
 def test_what_an_upstream_says_beside_its_data_never_reaches_a_client(proxy, upstream):
-    noise = b"retry: 0\nid: 99999\nevent: reset\n: c\nunknown: x\n"
-    alone = noise + b"\n" + b"retry: 0\n\n" + b"id: 5\n\n" + b": c\n\n"
+    noise = b"retry: 0\nid: 99999\nevent: reset\n: their comment\nunknown: x\n"
+    alone = noise + b"\n" + b"retry: 0\n\n" + b"id: 99999\n\n" + b": their comment\n\n"
     upstream.script = [noise + f + alone for f in answer("a", "b")]
     for target, body in (("/v1/chat/completions", chat_body()), ("/ask?format=events&model=m", b"why")):
         r = proxy.post(target, body)
         events = r.all_events()
         raw = b"".join(r.sse.blocks)
-        for word in (b"99999", b"reset", b": c", b"unknown"):
+        for word in (b"id: 99999", b"reset", b"comment", b"unknown"):
             assert word not in raw
         retries = [int(v) for b in r.sse.blocks for n, v in fields(b) if n == "retry"]
         assert len(retries) == 1 and 1000 <= retries[0] <= 5000
@@ -579,9 +580,10 @@ def ended_stream(proxy, upstream):
 
 @pytest.mark.parametrize("position, expected", [
     ("A" * 22 + ".1", 404), ("abc", 400), ("-1", 400), ("7", 400), ("{id}", 400),
-    ("{id}.", 400), (".1", 400), ("{id}.-1", 400), ("{id}.+1", 400), ("{id}.1x", 400), ("{id}.1.2", 400), ("{id}. 1", 400),
-    ("{id}.5", 400), ("{id}.18446744073709551615", 400), ("{id}.18446744073709551616", 400),
-    ("{id}.1000000000000000000000000000000", 400), ("x" * 8000, 400), ("{id}.0x1", 400), ("{id}.１".encode().decode("latin-1"), 400)])
+    ("{id}.", 400), (".1", 400), ("{id}.-1", 400), ("{id}.+1", 400), ("{id}.1x", 400), ("{id}.1.2", 400),
+    ("{id}. 1", 400), ("{id}.5", 400), ("{id}.18446744073709551615", 400), ("{id}.18446744073709551616", 400),
+    ("{id}.1000000000000000000000000000000", 400), ("x" * 8000, 400), ("{id}.0x1", 400),
+    ("{id}.\u0661".encode().decode("latin-1"), 400)])
 @pytest.mark.parametrize("way", ["header", "query", "post"])
 def test_a_position_that_is_none_is_refused(proxy, posts, ended_stream, way, position, expected):
     position = position.replace("{id}", ended_stream)
@@ -590,8 +592,7 @@ def test_a_position_that_is_none_is_refused(proxy, posts, ended_stream, way, pos
     elif way == "post":
         r = proxy.chat({"Last-Event-ID": position})
     else:
-        quoted = position.replace("+", "%2B").replace(" ", "%20")
-        r = proxy.get(f"{ASK}&last_event_id={quoted.encode('latin-1').decode('latin-1')}")
+        r = proxy.get(f"{ASK}&last_event_id=" + position.replace("+", "%2B").replace(" ", "%20"))
     if len(position) > 5000:
         assert r.status in (expected, 414, 431)
     else:

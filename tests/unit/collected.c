@@ -24,7 +24,7 @@ void collected_init(struct collected *c)
 
 void collected_fini(struct collected *c)
 {
-	struct sl_buf *const bufs[] = {&c->reasoning, &c->refusal, &c->finish, &c->native_finish,
+	struct sl_buf *const bufs[] = {&c->reasoning, &c->refusal, &c->finish,  &c->native_finish,
 				       &c->id,        &c->model,   &c->message, &c->type,
 				       &c->code,      &c->object,  &c->frames,  &c->trace,
 				       &c->events};

@@ -1,6 +1,6 @@
 /*
- * What a client would have gathered from a reader's entries, for the tests of readers and encoders. `trace` holds every
- * entry in full as text: two readings were the same when their traces are.
+ * What a client would have gathered from a reader's entries, for the tests of readers and encoders.
+ * `trace` holds every entry in full as text: two readings were the same when their traces are.
  */
 #ifndef TESTS_COLLECTED_H
 #define TESTS_COLLECTED_H
@@ -41,13 +41,15 @@ struct collected {
 void collected_init(struct collected *c);
 void collected_fini(struct collected *c);
 
-/* Reads `body` in the cuts of `cuts` (NULL: whole). Each piece is a copy of its own, freed once it was read, so that a sanitizer sees what
- * is kept too long. `fault` as for sl_reader_finish. Fails the running test where the reader breaks its contract: a frame that is no line
- * of valid UTF-8 with a JSON object, an entry behind the last one, no last one. */
+/* Reads `body` in the cuts of `cuts` (NULL: whole). Each piece is a copy of its own, freed once it
+ * was read, so that a sanitizer sees what is kept too long. `fault` as for sl_reader_finish. Fails
+ * the running test where the reader breaks its contract: a frame that is no line of valid UTF-8
+ * with a JSON object, an entry behind the last one, no last one. */
 void collect(struct collected *c, const struct sl_reader_options *o, struct sl_slice body,
 	     struct vectors_cuts *cuts, const struct sl_event *fault);
 
-/* For a stream that was asked for and came as one: 200, text/event-stream, frames of up to 16 MiB. */
+/* For a stream that was asked for and came as one: 200, text/event-stream, frames of up to 16 MiB.
+ */
 struct sl_reader_options stream_options(enum sl_dialect dialect);
 
 const char *buf_str(struct sl_buf *b);

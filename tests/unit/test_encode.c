@@ -7,7 +7,10 @@
 #include "collected.h"
 #include "unit.h"
 
-#define S(s) {(s), sizeof(s) - 1}
+#define S(s)                       \
+	{                          \
+		(s), sizeof(s) - 1 \
+	}
 #define COUNT(array) ((int)(sizeof(array) / sizeof(*(array))))
 
 /* Writes an entry through windows of `room` bytes. */
@@ -28,7 +31,8 @@ static void write_entry(const struct encoder *e, const struct encoder_entry *in,
 	} while (w.cut);
 }
 
-/* Encodes entries as one viewer reads them; once for each size of window, which must make no difference. */
+/* Encodes entries as one viewer reads them; once for each size of window, which must make no
+ * difference. */
 static struct sl_buf encode(struct encoder e, const struct encoder_entry *entries, size_t n)
 {
 	struct sl_buf first = {.max = SIZE_MAX};
@@ -63,7 +67,9 @@ static struct encoder_entry entry_of(uint64_t seq, const struct sl_event *event,
 				     unsigned flags)
 {
 	return (struct encoder_entry){
-		.entry = {.flags = flags, .frame = sl_slice_str(frame), .events = event,
+		.entry = {.flags = flags,
+			  .frame = sl_slice_str(frame),
+			  .events = event,
 			  .n_events = event ? 1 : 0},
 		.seq = seq,
 	};
@@ -78,9 +84,9 @@ static void check(struct encoder e, const struct encoder_entry *entries, size_t 
 	sl_buf_fini(&out);
 }
 
-#define CHECK(e, expected, ...)                                                                    \
-	check(e, (const struct encoder_entry[]){__VA_ARGS__},                                      \
-	      sizeof((const struct encoder_entry[]){__VA_ARGS__}) / sizeof(struct encoder_entry),  \
+#define CHECK(e, expected, ...)                                                                   \
+	check(e, (const struct encoder_entry[]){__VA_ARGS__},                                     \
+	      sizeof((const struct encoder_entry[]){__VA_ARGS__}) / sizeof(struct encoder_entry), \
 	      expected)
 
 #define TEXT(t) (&(struct sl_event){.kind = SL_EVENT_TEXT, .s[0] = SL_LIT(t)})
@@ -114,7 +120,8 @@ START_TEST(chunks_go_on_as_they_came_with_their_ids_and_one_retry)
 	      entry_of(3, NULL, "{\"b\": 2}", 0), END);
 	e.ids = false;
 	e.retry_ms = 0;
-	CHECK(e, "data: {\"a\":1}\n\ndata: [DONE]\n\n", entry_of(2, TEXT("a"), "{\"a\":1}", 0), END);
+	CHECK(e, "data: {\"a\":1}\n\ndata: [DONE]\n\n", entry_of(2, TEXT("a"), "{\"a\":1}", 0),
+	      END);
 }
 END_TEST
 
@@ -137,14 +144,16 @@ START_TEST(a_failed_stream_of_chunks_ends_with_an_error_and_done)
 
 	e.retry_ms = 1;
 	CHECK(e,
-	      "retry: 1\ndata: {\"error\":{\"message\":\"it\\nbroke\",\"type\":\"t\",\"param\":null,"
+	      "retry: 1\ndata: "
+	      "{\"error\":{\"message\":\"it\\nbroke\",\"type\":\"t\",\"param\":null,"
 	      "\"code\":\"c\",\"a\":[1]}}\n\n"
 	      "id: st.9\ndata: [DONE]\n\n",
 	      FAILED);
 	e = encoder(FORMAT_OPENAI);
 	e.ids = false;
 	CHECK(e,
-	      "data: {}\n\ndata: {\"error\":{\"message\":\"the upstream failed\",\"type\":\"server_error\","
+	      "data: {}\n\ndata: {\"error\":{\"message\":\"the upstream "
+	      "failed\",\"type\":\"server_error\","
 	      "\"param\":null,\"code\":null,\"partial\":true}}\n\ndata: [DONE]\n\n",
 	      entry_of(1, TEXT("a"), "{}", SL_ENTRY_CONTENT),
 	      entry_of(2, &bare_failure, "", SL_ENTRY_FAILED));
@@ -154,12 +163,14 @@ END_TEST
 START_TEST(a_stopped_stream_of_chunks_gets_the_finish_reason_that_sdks_want)
 {
 	struct encoder e = encoder(FORMAT_OPENAI);
-	struct sl_event meta = {
-		.kind = SL_EVENT_META, .n0 = 5, .s = {SL_LIT("i\"d"), SL_LIT("m")}};
+	struct sl_event meta = {.kind = SL_EVENT_META, .n0 = 5, .s = {SL_LIT("i\"d"), SL_LIT("m")}};
 
 	CHECK(e,
-	      "data: {\"id\":\"i\\\"d\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"m\","
-	      "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n"
+	      "data: "
+	      "{\"id\":\"i\\\"d\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":"
+	      "\"m\","
+	      "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}"
+	      "]}\n\n"
 	      "id: st.9\ndata: [DONE]\n\n",
 	      entry_of(1, &meta, "", 0), STOPPED);
 	CHECK(e, "id: st.9\ndata: [DONE]\n\n", entry_of(1, &finish, "", 0), STOPPED);
@@ -186,7 +197,8 @@ static const struct {
 	{{.kind = SL_EVENT_REASONING, .s = {S("a\nb")}},
 	 "event: reasoning\nid: st.1\ndata: a\ndata: b\n\n"},
 	{{.kind = SL_EVENT_TOOL_START, .index = 2, .s = {S("i\n"), S("n\"")}},
-	 "event: tool_call\nid: st.1\ndata: {\"index\":2,\"id\":\"i\\n\",\"name\":\"n\\\"\",\"arguments\":\"\"}\n\n"},
+	 "event: tool_call\nid: st.1\ndata: "
+	 "{\"index\":2,\"id\":\"i\\n\",\"name\":\"n\\\"\",\"arguments\":\"\"}\n\n"},
 	{{.kind = SL_EVENT_TOOL_ARGS, .index = 2, .s = {S("{\r")}},
 	 "event: tool_call\nid: st.1\ndata: {\"index\":2,\"arguments\":\"{\\r\"}\n\n"},
 	{{.kind = SL_EVENT_TOOL_ARGS}, ""},
@@ -215,18 +227,21 @@ START_TEST(of_several_blocks_the_first_has_the_retry_and_the_last_the_id)
 		more_usage,
 		finish,
 	};
-	struct encoder_entry entry = {
-		.entry = {.events = several, .n_events = COUNT(several)}, .seq = 4};
+	struct encoder_entry entry = {.entry = {.events = several, .n_events = COUNT(several)},
+				      .seq = 4};
 
 	e.retry_ms = 10;
 	CHECK(e,
 	      "event: reasoning\nretry: 10\ndata: r\n\n"
 	      "data: t\n\n"
 	      "event: usage\ndata: {\"prompt_tokens\":3}\n\n"
-	      "event: usage\nid: st.4\ndata: {\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7,"
+	      "event: usage\nid: st.4\ndata: "
+	      "{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7,"
 	      "\"cached_tokens\":0,\"reasoning_tokens\":1}\n\n"
-	      "event: done\nid: st.9\ndata: {\"finish_reason\":\"length\",\"usage\":{\"prompt_tokens\":3,"
-	      "\"completion_tokens\":4,\"total_tokens\":7,\"cached_tokens\":0,\"reasoning_tokens\":1}}\n\n",
+	      "event: done\nid: st.9\ndata: "
+	      "{\"finish_reason\":\"length\",\"usage\":{\"prompt_tokens\":3,"
+	      "\"completion_tokens\":4,\"total_tokens\":7,\"cached_tokens\":0,\"reasoning_tokens\":"
+	      "1}}\n\n",
 	      entry_of(1, NULL, "{}", 0), entry, END);
 }
 END_TEST
@@ -237,13 +252,16 @@ START_TEST(each_end_has_its_event_for_browsers)
 
 	e.ids = false;
 	CHECK(e, "event: done\ndata: {\"finish_reason\":null,\"usage\":null}\n\n", END);
-	CHECK(e, "event: done\ndata: {\"finish_reason\":\"stop\",\"usage\":null,\"stopped\":true}\n\n",
+	CHECK(e,
+	      "event: done\ndata: {\"finish_reason\":\"stop\",\"usage\":null,\"stopped\":true}\n\n",
 	      STOPPED);
 	CHECK(e,
-	      "event: failed\ndata: {\"error\":{\"code\":\"c\",\"message\":\"it\\nbroke\"},\"partial\":false}\n\n",
+	      "event: failed\ndata: "
+	      "{\"error\":{\"code\":\"c\",\"message\":\"it\\nbroke\"},\"partial\":false}\n\n",
 	      FAILED);
 	CHECK(e,
-	      "event: failed\ndata: {\"error\":{\"code\":\"upstream_error\",\"message\":\"the upstream failed\"},"
+	      "event: failed\ndata: {\"error\":{\"code\":\"upstream_error\",\"message\":\"the "
+	      "upstream failed\"},"
 	      "\"partial\":true}\n\n",
 	      entry_of(1, &finish, "", SL_ENTRY_CONTENT),
 	      entry_of(2, &bare_failure, "", SL_ENTRY_FAILED));
@@ -283,20 +301,36 @@ static const struct {
 	bool partial;
 	const char *body;
 } errors[] = {
-	{{.n0 = 400, .s = {S("m")}}, "", false,
-	 "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}"},
-	{{.n0 = 429, .s = {S("m")}}, "", false,
-	 "{\"error\":{\"message\":\"m\",\"type\":\"rate_limit_error\",\"param\":null,\"code\":null}}"},
-	{{.n0 = 503, .s = {S("m\xff")}}, "p", true,
-	 "{\"error\":{\"message\":\"m\xef\xbf\xbd\",\"type\":\"server_error\",\"param\":\"p\",\"code\":null,"
+	{{.n0 = 400, .s = {S("m")}},
+	 "",
+	 false,
+	 "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":"
+	 "null}}"},
+	{{.n0 = 429, .s = {S("m")}},
+	 "",
+	 false,
+	 "{\"error\":{\"message\":\"m\",\"type\":\"rate_limit_error\",\"param\":null,\"code\":null}"
+	 "}"},
+	{{.n0 = 503, .s = {S("m\xff")}},
+	 "p",
+	 true,
+	 "{\"error\":{\"message\":\"m\xef\xbf\xbd\",\"type\":\"server_error\",\"param\":\"p\","
+	 "\"code\":null,"
 	 "\"partial\":true}}"},
 	{{.n0 = 400,
-	  .s = {S("m"), S("t"), S("7"), S("{\"code\":7,\"param\":\"p\",\"x\" : {\"y\":1},\"partial\":0}")}},
-	 "", false,
-	 "{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":\"p\",\"code\":\"7\",\"x\":{\"y\":1}}}"},
-	{{.n0 = 400, .s = {S("m"), S("t"), {0}, S("{\"param\":\"p\"}")}}, "q", false,
+	  .s = {S("m"), S("t"), S("7"),
+		S("{\"code\":7,\"param\":\"p\",\"x\" : {\"y\":1},\"partial\":0}")}},
+	 "",
+	 false,
+	 "{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":\"p\",\"code\":\"7\",\"x\":{\"y\":"
+	 "1}}}"},
+	{{.n0 = 400, .s = {S("m"), S("t"), {0}, S("{\"param\":\"p\"}")}},
+	 "q",
+	 false,
 	 "{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":\"q\",\"code\":null}}"},
-	{{.n0 = 400, .s = {S("m"), S("t"), {0}, S("{oops")}}, "", false,
+	{{.n0 = 400, .s = {S("m"), S("t"), {0}, S("{oops")}},
+	 "",
+	 false,
 	 "{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":null}}"},
 };
 
@@ -325,9 +359,11 @@ START_TEST(a_long_error_body_is_written_whole)
 
 	memset(message, '"', sizeof(message));
 	ck_assert_int_eq(openai_error_body(&error, SL_LIT(""), false, &out), 0);
-	ck_assert_uint_eq(out.len, strlen("{\"error\":{\"message\":\"\",\"type\":\"server_error\",\"param\":null,"
-					  "\"code\":null}}") +
-					   2 * sizeof(message));
+	ck_assert_uint_eq(
+		out.len,
+		strlen("{\"error\":{\"message\":\"\",\"type\":\"server_error\",\"param\":null,"
+		       "\"code\":null}}") +
+			2 * sizeof(message));
 	sl_buf_fini(&out);
 }
 END_TEST

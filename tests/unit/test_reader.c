@@ -7,10 +7,10 @@
 #include "collected.h"
 #include "unit.h"
 
-#define CHUNK(delta)  "data: {\"choices\":[{\"index\":0,\"delta\":" delta "}]}\n\n"
-#define FINISH(word)  "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"" word "\"}]}\n\n"
-#define DONE          "data: [DONE]\n\n"
-#define COUNT(array)  ((int)(sizeof(array) / sizeof(*(array))))
+#define CHUNK(delta) "data: {\"choices\":[{\"index\":0,\"delta\":" delta "}]}\n\n"
+#define FINISH(word) "data: {\"choices\":[{\"index\":0,\"finish_reason\":\"" word "\"}]}\n\n"
+#define DONE         "data: [DONE]\n\n"
+#define COUNT(array) ((int)(sizeof(array) / sizeof(*(array))))
 
 static const struct sl_event cut_off = {
 	.kind = SL_EVENT_ERROR,
@@ -49,7 +49,8 @@ static void done(struct collected *c)
 	free(c);
 }
 
-/* Each: a body, whether the connection broke after it, and the code of the failure (NULL: it is complete). */
+/* Each: a body, whether the connection broke after it, and the code of the failure (NULL: it is
+ * complete). */
 static const struct {
 	const char *body;
 	bool fault;
@@ -73,18 +74,19 @@ static const struct {
 	{"data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]}", false, NULL},
 	{"data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]", false,
 	 "upstream_incomplete"},
-	{"data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]", true,
-	 "upstream_timeout"},
+	{"data: {\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"}]", true, "upstream_timeout"},
 	/* what follows the end does not count */
 	{FINISH("stop") "data: [DONE] \n\ndata: {oops\n\n" DONE, false, NULL},
 	/* frames that are none */
-	{CHUNK("{\"content\":\"a\"}") "data: {oops\n\n" FINISH("stop"), false, "upstream_bad_frame"},
+	{CHUNK("{\"content\":\"a\"}") "data: {oops\n\n" FINISH("stop"), false,
+	 "upstream_bad_frame"},
 	{"data: []\n\n", false, "upstream_bad_frame"},
 	{"data: 1\n\n", false, "upstream_bad_frame"},
 	{"data: hello\n\n", false, "upstream_bad_frame"},
 	{"data: {\"a\":\"\\x\"}\n\n", false, "upstream_bad_frame"},
 	/* noise */
-	{"data:\n\ndata:  \t\n\nevent: ping\n\nnoise\nevent: ping\ndata: {\"type\":\"ping\"}\n\n" FINISH("stop"),
+	{"data:\n\ndata:  \t\n\nevent: ping\n\nnoise\nevent: ping\ndata: "
+	 "{\"type\":\"ping\"}\n\n" FINISH("stop"),
 	 false, NULL},
 };
 
@@ -111,12 +113,14 @@ START_TEST(a_fault_is_told_in_its_own_words)
 }
 END_TEST
 
-#define COMPLETION                                                                                 \
-	"{\"id\":\"r\", \"object\":\"chat.completion\",\"created\":5,\"model\":\"m\",\"choices\":\n"   \
-	"[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi\",\"tool_calls\":["          \
-	"{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}},"          \
-	"{\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"2\"}}]},"                            \
-	"\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3},\"x\":1}\n"
+#define COMPLETION                                                                                \
+	"{\"id\":\"r\", "                                                                         \
+	"\"object\":\"chat.completion\",\"created\":5,\"model\":\"m\",\"choices\":\n"             \
+	"[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi\",\"tool_calls\":["   \
+	"{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}," \
+	"{\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"2\"}}]},"                     \
+	"\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3},\"x\":1}" \
+	"\n"
 
 /* What a body is taken for when a stream was asked for; "" is the failure that is none. */
 static const struct {
@@ -126,15 +130,15 @@ static const struct {
 } kinds[] = {
 	{"", CHUNK("{\"content\":\"a\"}") DONE, NULL, "a"},
 	{"text/plain", CHUNK("{\"content\":\"a\"}") DONE, NULL, "a"},
-	{"text/event-stream; charset=utf-8", " \r\n\xef\xbb\xbf" CHUNK("{\"content\":\"a\"}") DONE, NULL,
-	 ""},
+	{"text/event-stream; charset=utf-8", " \r\n\xef\xbb\xbf" CHUNK("{\"content\":\"a\"}") DONE,
+	 NULL, ""},
 	{"text/event-stream", "\xef\xbb\xbf" CHUNK("{\"content\":\"a\"}") DONE, NULL, "a"},
 	{"application/json", CHUNK("{\"content\":\"a\"}") DONE, NULL, "a"},
 	{"application/json; charset=utf-8", COMPLETION, NULL, "Hi"},
 	{"text/event-stream", "\n\n" COMPLETION, NULL, "Hi"},
 	{"", COMPLETION, NULL, "Hi"},
-	{"application/json", "{\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\"T\"}]}", NULL,
-	 "T"},
+	{"application/json",
+	 "{\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\"T\"}]}", NULL, "T"},
 	{"application/json", "{\"error\":{\"message\":\"m\",\"code\":\"c\"}}", "c", ""},
 	{"text/event-stream", "{\"error\":{\"message\":\"m\",\"code\":\"c\"}}", "c", ""},
 	{"application/json", "{\"object\":\"error\",\"message\":\"m\",\"code\":7}", "7", ""},
@@ -169,17 +173,21 @@ START_TEST(a_complete_body_becomes_a_chunk_a_usage_chunk_and_the_end)
 
 	ck_assert_str_eq(
 		buf_str(&c->frames),
-		"{\"id\":\"r\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"m\",\"x\":1,"
+		"{\"id\":\"r\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"m\","
+		"\"x\":1,"
 		"\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"Hi\","
-		"\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\","
-		"\"arguments\":\"1\"}},{\"type\":\"function\",\"index\":1,\"id\":\"b\",\"function\":"
-		"{\"name\":\"g\",\"arguments\":\"2\"}}]},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n"
-		"{\"id\":\"r\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"m\",\"x\":1,"
+		"\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":\"function\",\"function\":{"
+		"\"name\":\"f\","
+		"\"arguments\":\"1\"}},{\"type\":\"function\",\"index\":1,\"id\":\"b\","
+		"\"function\":"
+		"{\"name\":\"g\",\"arguments\":\"2\"}}]},\"logprobs\":null,\"finish_reason\":"
+		"\"stop\"}]}\n"
+		"{\"id\":\"r\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"m\","
+		"\"x\":1,"
 		"\"choices\":[],\"usage\":{\"prompt_tokens\":3}}\n");
 	ck_assert(c->ended);
 	ck_assert_uint_eq(c->n_entries, 3);
-	ck_assert_uint_eq(c->flags,
-			  SL_ENTRY_CONTENT | SL_ENTRY_USAGE_ONLY | SL_ENTRY_END);
+	ck_assert_uint_eq(c->flags, SL_ENTRY_CONTENT | SL_ENTRY_USAGE_ONLY | SL_ENTRY_END);
 	ck_assert_int_eq(c->usage.prompt, 3);
 	done(c);
 }
@@ -207,8 +215,9 @@ END_TEST
 
 START_TEST(a_whole_body_of_another_route_is_read_for_its_usage)
 {
-	static const char body[] = "{\"object\":\"list\",\"data\":[{\"embedding\":[0.1]}],\"model\":\"e\","
-				   "\"usage\":{\"prompt_tokens\":8,\"total_tokens\":8}}";
+	static const char body[] =
+		"{\"object\":\"list\",\"data\":[{\"embedding\":[0.1]}],\"model\":\"e\","
+		"\"usage\":{\"prompt_tokens\":8,\"total_tokens\":8}}";
 	struct sl_reader_options o = stream_options(SL_DIALECT_OPENAI_JSON);
 	struct collected *c = read_as(&o, body, NULL);
 
@@ -247,8 +256,10 @@ END_TEST
 START_TEST(a_frame_or_body_over_the_limit_has_failed)
 {
 	static const char *const bodies[] = {
-		CHUNK("{\"content\":\"a\"}") CHUNK("{\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
-		"{\"a\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+		CHUNK("{\"content\":\"a\"}")
+			CHUNK("{\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
+		"{\"a\":"
+		"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
 	};
 	struct sl_reader_options o = stream_options(SL_DIALECT_OPENAI_CHAT);
 	struct collected *c;
@@ -264,10 +275,11 @@ END_TEST
 
 START_TEST(the_answer_is_introduced_once_by_its_first_chunk_with_a_name)
 {
-	struct collected *c = read_stream("data: {\"choices\":[],\"id\":\"\",\"model\":\"\",\"created\":0}\n\n"
-					  "data: {\"choices\":[],\"id\":\"i\",\"model\":\"m\",\"created\":7.25}\n\n"
-					  "data: {\"choices\":[],\"id\":\"j\",\"model\":\"n\",\"created\":8}\n\n",
-					  NULL);
+	struct collected *c = read_stream(
+		"data: {\"choices\":[],\"id\":\"\",\"model\":\"\",\"created\":0}\n\n"
+		"data: {\"choices\":[],\"id\":\"i\",\"model\":\"m\",\"created\":7.25}\n\n"
+		"data: {\"choices\":[],\"id\":\"j\",\"model\":\"n\",\"created\":8}\n\n",
+		NULL);
 
 	ck_assert_str_eq(buf_str(&c->id), "i");
 	ck_assert_str_eq(buf_str(&c->model), "m");
@@ -305,20 +317,24 @@ START_TEST(finish_reasons_are_normalised_in_events_and_native_in_frames)
 }
 END_TEST
 
-/* Each: members of a chunk, the counts in them in the order of the struct, whether a client must not see it who did not ask. */
+/* Each: members of a chunk, the counts in them in the order of the struct, whether a client must
+ * not see it who did not ask. */
 static const struct {
 	const char *members;
 	struct sl_usage usage;
 	bool only;
 } usages[] = {
-	{"\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}",
+	{"\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":"
+	 "3}",
 	 {1, 2, 3, -1, -1, -1},
 	 true},
-	{"\"choices\":[ ],\"usage\":{\"prompt_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":4,"
+	{"\"choices\":[ "
+	 "],\"usage\":{\"prompt_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":4,"
 	 "\"cache_write_tokens\":5},\"completion_tokens_details\":{\"reasoning_tokens\":6}}",
 	 {1, -1, -1, 4, 5, 6},
 	 true},
-	{"\"choices\":null,\"usage\":{\"prompt_tokens\":1,\"prompt_cache_hit_tokens\":0,\"cache_write_tokens\":2}",
+	{"\"choices\":null,\"usage\":{\"prompt_tokens\":1,\"prompt_cache_hit_tokens\":0,\"cache_"
+	 "write_tokens\":2}",
 	 {1, -1, -1, 0, 2, -1},
 	 true},
 	{"\"usage\":{\"total_tokens\":3.0,\"prompt_tokens\":-1,\"completion_tokens\":1.5}",

@@ -33,8 +33,8 @@ static void done(struct collected *c)
 static const struct {
 	const char *body, *message, *type, *code, *object;
 } bodies[] = {
-	{"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":\"c\"}}", "m", "t", "c",
-	 "{\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":\"c\"}"},
+	{"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":\"c\"}}", "m", "t",
+	 "c", "{\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":\"c\"}"},
 	{"{\"error\":{\"message\":\"m\",\"code\":400}}", "m", "", "400",
 	 "{\"message\":\"m\",\"code\":400}"},
 	{"{\n \"error\": {\n  \"message\": \"m\\n\"\n }\n}", "m\n", "", "",
@@ -46,21 +46,24 @@ static const struct {
 	{"{\"error\":{\"a\":1}}", "{\"a\":1}", "", "", "{\"a\":1}"},
 	{"{\"error\":[\"a\",\"b\"]}", "a; b", "", "", ""},
 	{"{\"detail\":\"m\"}", "m", "", "", ""},
-	{"{\"detail\":[{\"loc\":[\"body\",\"messages\",0],\"msg\":\"Field required\",\"type\":\"missing\"},"
+	{"{\"detail\":[{\"loc\":[\"body\",\"messages\",0],\"msg\":\"Field "
+	 "required\",\"type\":\"missing\"},"
 	 "{\"msg\":\"b\"}]}",
 	 "body.messages.0: Field required; b", "", "", ""},
 	{"{\"detail\":{\"message\":\"m\",\"type\":\"t\"}}", "m", "t", "",
 	 "{\"message\":\"m\",\"type\":\"t\"}"},
 	{"{\"message\":\"m\",\"type\":\"t\",\"code\":\"c\"}", "m", "t", "c",
 	 "{\"message\":\"m\",\"type\":\"t\",\"code\":\"c\"}"},
-	{"{\"object\":\"error\",\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":42}", "m", "t", "42",
+	{"{\"object\":\"error\",\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":42}", "m",
+	 "t", "42",
 	 "{\"object\":\"error\",\"message\":\"m\",\"type\":\"t\",\"param\":null,\"code\":42}"},
 	{"data: {\"error\":{\"message\":\"m\"}}\n\n", "m", "", "", "{\"message\":\"m\"}"},
 	{"\"m\"", "m", "", "", ""},
 	{"m", "the upstream answered with HTTP status 400: m", "", "", ""},
-	{" \x01 m \r\n\xc2\x85 n\xff ", "the upstream answered with HTTP status 400: m n\xef\xbf\xbd", "", "",
-	 ""},
-	{"<html><head><title>Bad</title><style>p{}</style></head>\n<!-- a > b --><body><p>gate&amp;way</p>"
+	{" \x01 m \r\n\xc2\x85 n\xff ",
+	 "the upstream answered with HTTP status 400: m n\xef\xbf\xbd", "", "", ""},
+	{"<html><head><title>Bad</title><style>p{}</style></head>\n<!-- a > b "
+	 "--><body><p>gate&amp;way</p>"
 	 "<script>1<2</script></body>",
 	 "the upstream answered with HTTP status 400: Bad gate&amp;way", "", "", ""},
 	{"<html", "the upstream answered with HTTP status 400", "", "", ""},
@@ -105,16 +108,16 @@ END_TEST
 
 START_TEST(a_refusal_of_our_own_key_is_told_without_the_upstreams_words)
 {
-	static const char body[] = "{\"error\":{\"message\":\"Incorrect API key: sk-12***89\",\"type\":"
-				   "\"invalid_request_error\",\"code\":\"invalid_api_key\"}}";
+	static const char body[] =
+		"{\"error\":{\"message\":\"Incorrect API key: sk-12***89\",\"type\":"
+		"\"invalid_request_error\",\"code\":\"invalid_api_key\"}}";
 	static const char *const bodies_of_200[] = {
 		"data: {\"error\":{\"message\":\"sk-12***89\",\"code\":401}}\n\n",
 		"data: {\"error\":{\"message\":\"sk-12***89\",\"code\":\"invalid_api_key\"}}\n\n",
 		"{\"error\":{\"message\":\"sk-12***89\",\"type\":\"authentication_error\"}}",
 	};
-	struct collected *c =
-		_i < 2 ? read_error(_i ? 403 : 401, false, sl_slice_str(body))
-		       : read_error(200, false, sl_slice_str(bodies_of_200[_i - 2]));
+	struct collected *c = _i < 2 ? read_error(_i ? 403 : 401, false, sl_slice_str(body))
+				     : read_error(200, false, sl_slice_str(bodies_of_200[_i - 2]));
 
 	ck_assert_int_eq(c->status, 502);
 	ck_assert_str_eq(buf_str(&c->code), SL_CODE_AUTH);
@@ -142,13 +145,19 @@ static const struct {
 	{"data: {\"error\":{\"message\":\"m\",\"code\":1234}}\n\n", "m", 502},
 	{"data: {\"error\":{\"message\":\"m\"}}\n\n", "m", 502},
 	{"data: {\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\"}}\n\n", "m", 400},
-	{"data: {\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"code\":\"model_not_found\"}}\n\n",
+	{"data: "
+	 "{\"error\":{\"message\":\"m\",\"type\":\"invalid_request_error\",\"code\":\"model_not_"
+	 "found\"}}\n\n",
 	 "m", 404},
 	{"data: {\"error\":{\"message\":\"m\",\"type\":\"rate_limit_error\"}}\n\n", "m", 429},
-	{"data: {\"error\":{\"message\":\"m\",\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\"}}\n\n", "m", 429},
+	{"data: "
+	 "{\"error\":{\"message\":\"m\",\"type\":\"tokens\",\"code\":\"rate_limit_exceeded\"}}\n\n",
+	 "m", 429},
 	{"data: {\"error\":{\"message\":\"m\",\"code\":\"insufficient_quota\"}}\n\n", "m", 429},
 	{"data: {\"error\":{\"message\":\"m\",\"status\":\"RESOURCE_EXHAUSTED\"}}\n\n", "m", 429},
-	{"data: {\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"code\":\"overloaded\"}}\n\n", "m", 503},
+	{"data: "
+	 "{\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"code\":\"overloaded\"}}\n\n",
+	 "m", 503},
 	{"data: {\"error\":{\"message\":\"m\",\"type\":\"service_unavailable\"}}\n\n", "m", 503},
 	{"data: {\"error\":{\"message\":\"m\",\"type\":\"unavailable_error\"}}\n\n", "m", 503},
 	{"data: {\"error\":{\"message\":\"m\",\"type\":\"timeout\"}}\n\n", "m", 504},
@@ -160,7 +169,10 @@ static const struct {
 	{"event: error\ndata: {\"code\":500}\n\n", "{\"code\":500}", 500},
 	{"event: error\ndata: out of\ndata: memory\n\n", "out of memory", 502},
 	{"data: {\"choices\":[],\"x_groq\":{\"error\":\"m\"}}\n\n", "m", 502},
-	{"data: {\"choices\":[{\"index\":0,\"delta\":{},\"error\":{\"code\":504,\"message\":\"m\"}}]}\n\n", "m", 504},
+	{"data: "
+	 "{\"choices\":[{\"index\":0,\"delta\":{},\"error\":{\"code\":504,\"message\":\"m\"}}]}"
+	 "\n\n",
+	 "m", 504},
 	/* without data: */
 	{"error: {\"code\":500,\"message\":\"m\"}\n\n", "m", 500},
 	{"error: {\"error\":{\"message\":\"m\"}}", "m", 502},
@@ -243,8 +255,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_status_goes_on_where_it_is_the_clients_business, 0,
 			    COUNT(statuses));
 	tcase_add_loop_test(tc, a_refusal_of_our_own_key_is_told_without_the_upstreams_words, 0, 5);
-	tcase_add_loop_test(tc, an_error_in_a_stream_is_found_in_every_place, 0,
-			    COUNT(in_streams));
+	tcase_add_loop_test(tc, an_error_in_a_stream_is_found_in_every_place, 0, COUNT(in_streams));
 	tcase_add_test(tc, a_long_message_is_cut_at_a_character_and_a_long_object_left_out);
 	tcase_add_test(tc, of_an_endless_error_body_only_the_start_is_read);
 	tcase_add_test(tc, a_broken_connection_does_not_hide_the_status);

@@ -28,15 +28,17 @@ static void done(struct collected *c)
 	free(c);
 }
 
-#define READ(...)                                                                                  \
-	read_frames((const char *const[]){__VA_ARGS__},                                            \
+#define READ(...)                                       \
+	read_frames((const char *const[]){__VA_ARGS__}, \
 		    sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 /* Each: what came, and what goes on. */
 static const char *const mended[][2] = {
 	/* nothing to mend: spacing, unknown members, odd numbers, equal keys, escapes */
-	{"{ \"id\" : \"a\\u0062\",\"x\":1e400,\"x\":2,\"choices\":[ {\"index\":0 ,\"delta\":{}} ] }",
-	 "{ \"id\" : \"a\\u0062\",\"x\":1e400,\"x\":2,\"choices\":[ {\"index\":0 ,\"delta\":{}} ] }"},
+	{"{ \"id\" : \"a\\u0062\",\"x\":1e400,\"x\":2,\"choices\":[ {\"index\":0 ,\"delta\":{}} ] "
+	 "}",
+	 "{ \"id\" : \"a\\u0062\",\"x\":1e400,\"x\":2,\"choices\":[ {\"index\":0 ,\"delta\":{}} ] "
+	 "}"},
 	{"{\"choices\":[],\"obfuscation\":\"aa\"}", "{\"choices\":[],\"obfuscation\":\"aa\"}"},
 	{"{\"foo\":1}", "{\"foo\":1}"},
 	{"{}", "{}"},
@@ -46,7 +48,8 @@ static const char *const mended[][2] = {
 	{"{\"choices\":[],\"error\":null}", "{\"choices\":[]}"},
 	{"{\"a\":1,\"error\":null,\"choices\":[]}", "{\"a\":1,\"choices\":[]}"},
 	{"{\"error\":null,\"error\":null,\"choices\":[]}", "{\"choices\":[]}"},
-	{"{\"a\":1 , \"error\" : null , \"error\":null,\"choices\":[]}", "{\"a\":1,\"choices\":[]}"},
+	{"{\"a\":1 , \"error\" : null , \"error\":null,\"choices\":[]}",
+	 "{\"a\":1,\"choices\":[]}"},
 	{"{\"choices\":[],\"error\":false}", "{\"choices\":[],\"error\":false}"},
 	{"{\"error\":null}", "{}"},
 	/* choices */
@@ -76,7 +79,8 @@ static const char *const mended[][2] = {
 	 "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\\nb\"}}]}"},
 	{"{\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":"
 	 "[{\"type\":\"text\",\"text\":\"hm\"},\"m\"]},{\"type\":\"text\",\"text\":\"b\"}]}}]}",
-	 "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\",\"reasoning_content\":\"hmm\"}}]}"},
+	 "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\",\"reasoning_content\":\"hmm\"}}]"
+	 "}"},
 	{"{\"choices\":[{\"index\":0,\"delta\":{\"content\":[{\"type\":\"thinking\",\"thinking\":"
 	 "\"hm\"}],\"reasoning_content\":null}}]}",
 	 "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\",\"reasoning_content\":\"hm\"}}]}"},
@@ -99,14 +103,18 @@ static const char *const mended[][2] = {
 	 "{\"name\":\"f\"}}]}}]}",
 	 "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"type\":\"function\","
 	 "\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}}]}"},
-	{"{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":\"\","
+	{"{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":"
+	 "\"\","
 	 "\"function\":{\"name\":\"f\",\"arguments\":{\"b\": [1]}}}]}}]}",
 	 "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":"
 	 "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"b\\\": [1]}\"}}]}}]}"},
-	{"{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}}]}",
-	 "{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}}]}"},
+	{"{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":"
+	 "\"\"}}}]}",
+	 "{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":"
+	 "\"\"}}}]}"},
 	/* more than one thing at a time */
-	{"{\"error\":null,\"created\":\"x\",\"choices\":[{\"delta\":{\"role\":\"\",\"content\":[]}}]}",
+	{"{\"error\":null,\"created\":\"x\",\"choices\":[{\"delta\":{\"role\":\"\",\"content\":[]}}"
+	 "]}",
 	 "{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}"},
 	/* bytes that are no UTF-8 */
 	{"{\"a\":\"\xff\",\"choices\":[]}", "{\"a\":\"\xef\xbf\xbd\",\"choices\":[]}"},
@@ -151,7 +159,8 @@ START_TEST(an_empty_role_is_taken_out_once_one_was_given)
 }
 END_TEST
 
-#define CALLS(calls) "{\"id\":\"r\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[" calls "]}}]}"
+#define CALLS(calls) \
+	"{\"id\":\"r\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[" calls "]}}]}"
 
 /* Each: fragments of tool calls, and the calls that they are. */
 static const struct {
@@ -198,15 +207,19 @@ static const struct {
 	  "{\"choices\":[{\"index\":0,\"finish_reason\":\"tool_calls\"}]}"},
 	 "a=() "},
 	/* arguments as values; a surrogate pair in two fragments */
-	{{CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":{\"b\":1}}}")},
+	{{CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":{\"b\":1}}"
+		"}")},
 	 "a=f({\"b\":1}) "},
-	{{CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\\ud83d\"}}"),
+	{{CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\\ud83d\"}"
+		"}"),
 	  CALLS("{\"index\":0,\"function\":{\"arguments\":\"\\ude80\"}}")},
 	 "a=f(\xf0\x9f\x9a\x80) "},
 	/* a custom tool; the function call of old */
-	{{CALLS("{\"index\":0,\"id\":\"a\",\"type\":\"custom\",\"custom\":{\"name\":\"f\",\"input\":\"x\"}}")},
+	{{CALLS("{\"index\":0,\"id\":\"a\",\"type\":\"custom\",\"custom\":{\"name\":\"f\","
+		"\"input\":\"x\"}}")},
 	 "a=f(x) "},
-	{{"{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":\"\"}}}]}",
+	{{"{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":"
+	  "\"\"}}}]}",
 	  "{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"arguments\":\"1\"}}}]}"},
 	 "?=f(1) "},
 };
@@ -343,8 +356,8 @@ int main(void)
 	tcase_add_test(tc, data_of_several_lines_becomes_one_line);
 	tcase_add_test(tc, an_empty_role_is_taken_out_once_one_was_given);
 	tcase_add_loop_test(tc, tool_calls_are_told_apart_and_numbered_from_0, 0, COUNT(tools));
-	tcase_add_test(
-		tc, an_id_that_was_made_up_stands_in_the_frame_and_differs_by_call_and_response);
+	tcase_add_test(tc,
+		       an_id_that_was_made_up_stands_in_the_frame_and_differs_by_call_and_response);
 	tcase_add_loop_test(tc, more_tool_calls_or_choices_than_the_bound_are_a_bad_frame, 0, 2);
 	tcase_add_loop_test(tc, texts_are_joined_over_escapes_and_pieces, 0, COUNT(texts));
 	suite_add_tcase(suite, tc);

@@ -8,11 +8,16 @@
 #include "unit.h"
 
 static const char *const files[] = {
-	"dialects/openai_chat.json", "dialects/openai_completions.json",
-	"dialects/vllm.json",        "dialects/llamacpp.json",
-	"dialects/lmstudio.json",    "dialects/deepseek.json",
-	"dialects/openrouter.json",  "dialects/mistral.json",
-	"dialects/groq.json",        "dialects/azure.json",
+	"dialects/openai_chat.json",
+	"dialects/openai_completions.json",
+	"dialects/vllm.json",
+	"dialects/llamacpp.json",
+	"dialects/lmstudio.json",
+	"dialects/deepseek.json",
+	"dialects/openrouter.json",
+	"dialects/mistral.json",
+	"dialects/groq.json",
+	"dialects/azure.json",
 	"quirks.json",
 };
 #define N_FILES ((int)(sizeof(files) / sizeof(*files)))
@@ -30,10 +35,9 @@ static const char *str(const cJSON *value)
 /* quirks.json has cases of dialects that are read elsewhere. */
 static bool is_ours(const cJSON *test_case)
 {
-	static const char *const names[] = {"openai_chat", "openai_completions", "vllm",
-					    "llamacpp",    "lmstudio",           "deepseek",
-					    "openrouter",  "mistral",            "groq",
-					    "azure"};
+	static const char *const names[] = {
+		"openai_chat", "openai_completions", "vllm",    "llamacpp", "lmstudio",
+		"deepseek",    "openrouter",         "mistral", "groq",     "azure"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (strcmp(str(get(test_case, "dialect")), names[i]) == 0)
@@ -50,8 +54,7 @@ static struct sl_reader_options options_of(const cJSON *test_case)
 				   ? SL_DIALECT_OPENAI_COMPLETIONS
 				   : SL_DIALECT_OPENAI_CHAT,
 		.status = get(test_case, "status")->valueint,
-		.content_type = sl_slice_str(
-			str(get(get(test_case, "headers"), "Content-Type"))),
+		.content_type = sl_slice_str(str(get(get(test_case, "headers"), "Content-Type"))),
 		.client_key = true, /* so that a 401 is told in the upstream's words */
 		.max_frame_bytes = 16 << 20,
 	};
@@ -166,7 +169,7 @@ static void check(struct collected *c, const cJSON *expect)
 	check_text("refusal", &c->refusal, get(expect, "refusal"));
 	check_calls(c, get(expect, "tool_calls"));
 	check_usage(&c->usage, get(expect, "usage"));
-	cJSON_ArrayForEach (other, get(expect, "other_choices"))
+	cJSON_ArrayForEach(other, get(expect, "other_choices"))
 		check_text("another choice", &c->text[atoi(other->string)], get(other, "text"));
 	check_end(c, expect);
 }
@@ -205,7 +208,8 @@ START_TEST(the_entries_are_right_however_the_bytes_are_cut)
 	cJSON *document = vectors_load(files[_i]);
 	const cJSON *test_case;
 
-	cJSON_ArrayForEach (test_case, vectors_cases(document)) {
+	cJSON_ArrayForEach(test_case, vectors_cases(document))
+	{
 		struct sl_buf trace = {.max = SIZE_MAX};
 
 		if (!is_ours(test_case))
@@ -266,7 +270,8 @@ START_TEST(a_mended_frame_means_the_same_and_needs_no_mending)
 	cJSON *document = vectors_load(files[_i]);
 	const cJSON *test_case;
 
-	cJSON_ArrayForEach (test_case, vectors_cases(document)) {
+	cJSON_ArrayForEach(test_case, vectors_cases(document))
+	{
 		if (is_ours(test_case))
 			check_again(test_case);
 	}

@@ -26,13 +26,17 @@ static const struct {
 	bool stream, include_usage;
 } good[] = {
 	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[]}", "", false, false},
-	{SL_DIALECT_OPENAI_CHAT, "{\"model\":\"a\\u0062\\n\",\"messages\":[]}", "ab\n", false, false},
+	{SL_DIALECT_OPENAI_CHAT, "{\"model\":\"a\\u0062\\n\",\"messages\":[]}", "ab\n", false,
+	 false},
 	{SL_DIALECT_OPENAI_CHAT, " {\"stream\":true,\"messages\":[1]} ", "", true, false},
-	{SL_DIALECT_OPENAI_CHAT, "{\"stream\":null,\"messages\":[],\"stream_options\":null}", "", false, false},
+	{SL_DIALECT_OPENAI_CHAT, "{\"stream\":null,\"messages\":[],\"stream_options\":null}", "",
+	 false, false},
 	{SL_DIALECT_OPENAI_CHAT,
-	 "{\"stream\":true,\"messages\":[],\"stream_options\":{\"include_usage\":true}}", "", true, true},
+	 "{\"stream\":true,\"messages\":[],\"stream_options\":{\"include_usage\":true}}", "", true,
+	 true},
 	{SL_DIALECT_OPENAI_CHAT,
-	 "{\"stream\":true,\"messages\":[],\"stream_options\":{\"include_usage\":1}}", "", true, false},
+	 "{\"stream\":true,\"messages\":[],\"stream_options\":{\"include_usage\":1}}", "", true,
+	 false},
 	{SL_DIALECT_OPENAI_CHAT, "{\"n\":\"x\",\"tools\":7,\"messages\":[]}", "", false, false},
 	{SL_DIALECT_OPENAI_COMPLETIONS, "{\"model\":\"m\",\"prompt\":\"p\"}", "m", false, false},
 	{SL_DIALECT_OPENAI_COMPLETIONS, "{\"prompt\":[1,2]}", "", false, false},
@@ -65,15 +69,19 @@ static const struct {
 	{SL_DIALECT_OPENAI_CHAT, "", -SL_E_SYNTAX, "invalid_json", NULL, 0},
 	{SL_DIALECT_OPENAI_CHAT, "[]", -SL_E_TYPE, "invalid_type", NULL, 0},
 	{SL_DIALECT_OPENAI_CHAT, "{}", -SL_E_MISSING, "missing_field", "messages", 0},
-	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":\"a\"}", -SL_E_TYPE, "invalid_type", "messages", 12},
+	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":\"a\"}", -SL_E_TYPE, "invalid_type", "messages",
+	 12},
 	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":null}", -SL_E_TYPE, "invalid_type", "messages", 12},
-	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[],\"model\":1}", -SL_E_TYPE, "invalid_type", "model", 23},
-	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[],\"model\":null}", -SL_E_TYPE, "invalid_type", "model", 23},
-	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[],\"stream\":\"true\"}", -SL_E_TYPE, "invalid_type",
-	 "stream", 24},
-	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[],\"stream_options\":[]}", -SL_E_TYPE, "invalid_type",
-	 "stream_options", 32},
-	{SL_DIALECT_OPENAI_COMPLETIONS, "{\"messages\":[]}", -SL_E_MISSING, "missing_field", "prompt", 0},
+	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[],\"model\":1}", -SL_E_TYPE, "invalid_type",
+	 "model", 23},
+	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[],\"model\":null}", -SL_E_TYPE, "invalid_type",
+	 "model", 23},
+	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[],\"stream\":\"true\"}", -SL_E_TYPE,
+	 "invalid_type", "stream", 24},
+	{SL_DIALECT_OPENAI_CHAT, "{\"messages\":[],\"stream_options\":[]}", -SL_E_TYPE,
+	 "invalid_type", "stream_options", 32},
+	{SL_DIALECT_OPENAI_COMPLETIONS, "{\"messages\":[]}", -SL_E_MISSING, "missing_field",
+	 "prompt", 0},
 	{SL_DIALECT_OPENAI_COMPLETIONS, "{\"prompt\":1}", -SL_E_TYPE, "invalid_type", "prompt", 10},
 	{SL_DIALECT_OPENAI_JSON, "{\"model\":\"m\"}", -SL_E_MISSING, "missing_field", "input", 0},
 };
@@ -100,7 +108,8 @@ static const struct {
 } encoded[] = {
 	{" {\"model\":\"m\", \"messages\":[] ,\"seed\":9007199254740993,\"x\":1e400 }\n", "m", true,
 	 " {\"model\":\"m\", \"messages\":[] ,\"seed\":9007199254740993,\"x\":1e400 }\n"},
-	{"{\"model\":\"\\u006d\",\"messages\":[]}", "m", false, "{\"model\":\"\\u006d\",\"messages\":[]}"},
+	{"{\"model\":\"\\u006d\",\"messages\":[]}", "m", false,
+	 "{\"model\":\"\\u006d\",\"messages\":[]}"},
 	{" {\"messages\":[], \"model\" : \"m\"}", "a\"b", false,
 	 " {\"messages\":[], \"model\" : \"a\\\"b\"}"},
 	{" { \"messages\":[]}", "m", false, " {\"model\":\"m\", \"messages\":[]}"},
@@ -108,7 +117,8 @@ static const struct {
 	{"{\"messages\":[],\"stream\":true}", "", true,
 	 "{\"stream_options\":{\"include_usage\":true},\"messages\":[],\"stream\":true}"},
 	{"{\"messages\":[],\"stream\":true}", "m", true,
-	 "{\"model\":\"m\",\"stream_options\":{\"include_usage\":true},\"messages\":[],\"stream\":true}"},
+	 "{\"model\":\"m\",\"stream_options\":{\"include_usage\":true},\"messages\":[],\"stream\":"
+	 "true}"},
 	{"{\"messages\":[],\"stream\":true}", "", false, "{\"messages\":[],\"stream\":true}"},
 	{"{\"messages\":[],\"stream\":false}", "", true, "{\"messages\":[],\"stream\":false}"},
 	{"{\"messages\":[],\"stream\":true,\"stream_options\":null}", "", true,
@@ -130,9 +140,9 @@ START_TEST(only_the_documented_members_change_on_the_way_up)
 	struct request_info info = parse(SL_DIALECT_OPENAI_CHAT, encoded[_i].body);
 	struct sl_buf out = {.max = 4096};
 
-	ck_assert_int_eq(request_encode(&info, sl_slice_str(encoded[_i].model),
-					encoded[_i].ask_usage, &out),
-			 0);
+	ck_assert_int_eq(
+		request_encode(&info, sl_slice_str(encoded[_i].model), encoded[_i].ask_usage, &out),
+		0);
 	ck_assert_int_eq(sl_buf_putc(&out, 0), 0);
 	ck_assert_str_eq(out.p, encoded[_i].upstream);
 	sl_buf_fini(&out);
@@ -147,7 +157,8 @@ START_TEST(a_body_that_does_not_fit_is_not_written_in_part)
 
 	ck_assert_int_eq(request_encode(&info, SL_LIT("model"), false, &out), -SL_E_LIMIT);
 	ck_assert_uint_eq(out.len, 0);
-	ck_assert_int_eq(request_for_prompt(SL_LIT("m"), SL_LIT(""), SL_LIT("p"), &out), -SL_E_LIMIT);
+	ck_assert_int_eq(request_for_prompt(SL_LIT("m"), SL_LIT(""), SL_LIT("p"), &out),
+			 -SL_E_LIMIT);
 	ck_assert_uint_eq(out.len, 0);
 	sl_buf_fini(&out);
 	request_info_fini(&info);
