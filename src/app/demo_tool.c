@@ -25,7 +25,7 @@ int demo_tool_name(struct sl_buf *out, struct json function)
 /* The word behind an "in" that begins like a name. */
 static struct sl_slice place_in(struct sl_slice prompt)
 {
-	const char *end = prompt.p + prompt.n, *at;
+	const char *end = prompt.n ? prompt.p + prompt.n : NULL, *at;
 
 	while ((at = demo_find_phrase(prompt, "in")) != NULL) {
 		const char *p = at + 2;

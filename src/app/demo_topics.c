@@ -167,6 +167,8 @@ static bool phrase_begins(const char *p, const char *end, const char *phrase)
 
 const char *demo_find_phrase(struct sl_slice text, const char *phrase)
 {
+	if (text.n == 0)
+		return NULL; /* it may have no bytes to point at */
 	const char *end = text.p + (text.n < SEARCH_MAX ? text.n : SEARCH_MAX);
 	bool in_word = false;
 

@@ -4,7 +4,6 @@
  */
 #include "codec/json.h"
 
-#include <stdlib.h>
 #include <sluice/error.h>
 #include "codec/json_lex.h"
 

@@ -23,6 +23,7 @@ struct server {
 	struct loop_stage stage;
 	struct listener *listeners;
 	struct shard *shards;
+	struct shard *touched; /* those that want to run */
 	struct conn *adding; /* while MHD_add_connection() runs */
 	struct conn *conns;
 	struct exchange *resume; /* to be resumed at the end of the turn */

@@ -28,6 +28,7 @@ struct shard {
 	struct timer timeout; /* when it wants to run without being asked */
 	unsigned connections;
 	bool touched;
+	struct shard *touched_next;
 	struct shard *next;
 };
 
@@ -46,7 +47,11 @@ __attribute__((format(printf, 2, 0))) static void log_mhd(void *cls, const char 
 
 void shard_touch(struct shard *sh)
 {
+	if (sh->touched)
+		return;
 	sh->touched = true;
+	sh->touched_next = sh->server->touched;
+	sh->server->touched = sh;
 }
 
 static void daemon_ready(struct loop_io *io, uint32_t events)
@@ -146,9 +151,9 @@ void shard_closed(struct shard *sh)
 	sh->connections--;
 }
 
-/* Runs a touched daemon until it has nothing more to do at once; then it is told when it wants to
- * run again. */
-static bool run(struct shard *sh)
+/* Runs a daemon until it has nothing more to do at once; then it is told when it wants to run
+ * again. */
+static void run(struct shard *sh)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 	bool waits = false;
@@ -158,21 +163,25 @@ static bool run(struct shard *sh)
 		if (!waits || wait_ms > 0)
 			break;
 	}
-	sh->touched = waits && wait_ms == 0;
-	if (waits && wait_ms > 0)
+	if (!waits)
+		loop_stop_timer(sh->server->loop, &sh->timeout);
+	else if (wait_ms > 0)
 		loop_set_timer(sh->server->loop, &sh->timeout, wait_ms);
 	else
-		loop_stop_timer(sh->server->loop, &sh->timeout);
-	return sh->touched;
+		shard_touch(sh);
 }
 
 bool shards_run(struct server *s)
 {
-	bool again = false;
-	for (struct shard *sh = s->shards; sh; sh = sh->next)
-		if (sh->touched)
-			again |= run(sh);
-	return again;
+	struct shard *sh = s->touched;
+	s->touched = NULL;
+	while (sh) {
+		struct shard *next = sh->touched_next;
+		sh->touched = false;
+		run(sh);
+		sh = next;
+	}
+	return s->touched != NULL;
 }
 
 void shards_free(struct server *s)

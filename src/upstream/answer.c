@@ -17,9 +17,10 @@
 #include "base/metrics.h"
 #include "upstream/upstream_private.h"
 
-#define LINGER_MS       1000
-#define AFTER_FINISH_MS 5000 /* a finish reason was read: how long its usage and [DONE] may take \
-			      */
+#define LINGER_MS 1000
+#define AFTER_FINISH_MS                                                          \
+	5000 /* a finish reason was read: how long its usage and [DONE] may take \
+	      */
 
 #define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

@@ -1,22 +1,38 @@
-/* libcurl's multi interface driven by socket actions: descriptors and one timer on the loop. */
+/*
+ * libcurl's multi interface driven by socket actions: descriptors and timers on the loop.
+ *
+ * In parts, each a multi handle with few transfers: to find a connection for a new request libcurl
+ * walks all that go to the same host, also those in use. Beside thousands of silent streams that is
+ * milliseconds.
+ */
 #include "upstream/multi.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include "base/log.h"
 
-#define EASY_POOL  64
-#define CACHED_MAX 256L
+#define EASY_POOL      64
+#define PART_TRANSFERS 64
+#define CONNECTIONS    (2L * PART_TRANSFERS) /* of a part, in use and idle ones together */
 
 #define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
+struct part {
+	struct multi *multi;
+	CURLM *curlm;
+	struct timer timer;
+	unsigned transfers;
+	bool acted; /* something happened: look for finished transfers */
+	struct part *acted_next;
+	struct part *next;
+};
+
 struct multi {
 	struct loop *loop;
-	CURLM *curlm;
+	struct part *parts; /* the oldest first: the first with room takes the next transfer */
 	struct loop_stage stage;
-	struct timer timer;
 	int inside; /* depth of handler calls */
-	bool acted; /* something happened: look for finished transfers */
+	struct part *acted;
 	struct transfer *all;
 	struct transfer *dirty;
 	struct socket_watch *unused; /* freed at the end of the turn */
@@ -26,7 +42,7 @@ struct multi {
 
 struct socket_watch {
 	struct loop_io io;
-	struct multi *multi;
+	struct part *part;
 	struct socket_watch *next_unused;
 };
 
@@ -45,13 +61,23 @@ bool multi_is_inside(const struct multi *m)
 	return m->inside > 0;
 }
 
-static void act(struct multi *m, curl_socket_t fd, int what)
+static void note_action(struct part *p)
 {
+	if (p->acted)
+		return;
+	p->acted = true;
+	p->acted_next = p->multi->acted;
+	p->multi->acted = p;
+}
+
+static void act(struct part *p, curl_socket_t fd, int what)
+{
+	struct multi *m = p->multi;
 	int running;
 	m->inside++;
-	curl_multi_socket_action(m->curlm, fd, what, &running);
+	curl_multi_socket_action(p->curlm, fd, what, &running);
 	m->inside--;
-	m->acted = true;
+	note_action(p);
 }
 
 static void socket_ready(struct loop_io *io, uint32_t events)
@@ -64,20 +90,21 @@ static void socket_ready(struct loop_io *io, uint32_t events)
 		what |= CURL_CSELECT_OUT;
 	if (events & (EPOLLERR | EPOLLHUP))
 		what |= CURL_CSELECT_ERR | CURL_CSELECT_IN;
-	act(w->multi, io->fd, what);
+	act(w->part, io->fd, what);
 }
 
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi_arg, void *watch_arg)
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *part_arg, void *watch_arg)
 {
 	(void)easy;
-	struct multi *m = multi_arg;
+	struct part *p = part_arg;
+	struct multi *m = p->multi;
 	struct socket_watch *w = watch_arg;
 	if (what == CURL_POLL_REMOVE) {
 		if (w) {
 			loop_remove_io(m->loop, &w->io);
 			w->next_unused = m->unused;
 			m->unused = w;
-			curl_multi_assign(m->curlm, fd, NULL);
+			curl_multi_assign(p->curlm, fd, NULL);
 		}
 		return 0;
 	}
@@ -90,29 +117,29 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi_arg, vo
 	w = malloc(sizeof(*w));
 	if (!w)
 		return -1;
-	*w = (struct socket_watch){.io = {fd, socket_ready}, .multi = m};
+	*w = (struct socket_watch){.io = {fd, socket_ready}, .part = p};
 	if (loop_add_io(m->loop, &w->io, events) < 0) {
 		free(w);
 		return -1;
 	}
-	curl_multi_assign(m->curlm, fd, w);
+	curl_multi_assign(p->curlm, fd, w);
 	return 0;
 }
 
 static int on_timer(CURLM *curlm, long timeout_ms, void *arg)
 {
 	(void)curlm;
-	struct multi *m = arg;
+	struct part *p = arg;
 	if (timeout_ms < 0)
-		loop_stop_timer(m->loop, &m->timer);
+		loop_stop_timer(p->multi->loop, &p->timer);
 	else
-		loop_set_timer(m->loop, &m->timer, (uint64_t)timeout_ms);
+		loop_set_timer(p->multi->loop, &p->timer, (uint64_t)timeout_ms);
 	return 0;
 }
 
 static void timer_fired(struct timer *t)
 {
-	act(FROM(t, struct multi, timer), CURL_SOCKET_TIMEOUT, 0);
+	act(FROM(t, struct part, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void unlink_transfer(struct transfer *t)
@@ -147,7 +174,9 @@ void multi_remove(struct multi *m, struct transfer *t)
 	assert(m->inside == 0);
 	forget_dirty(m, t);
 	unlink_transfer(t);
-	curl_multi_remove_handle(m->curlm, t->easy);
+	curl_multi_remove_handle(t->part->curlm, t->easy);
+	t->part->transfers--;
+	note_action(t->part);
 	if (m->pool_n < EASY_POOL) {
 		curl_easy_reset(t->easy);
 		m->pool[m->pool_n++] = t->easy;
@@ -155,16 +184,15 @@ void multi_remove(struct multi *m, struct transfer *t)
 		curl_easy_cleanup(t->easy);
 	}
 	transfer_free(t);
-	m->acted = true;
 }
 
-/* Finished transfers: first all are collected, since a handler may start and cancel others. */
-static bool collect_finished(struct multi *m)
+static bool collect_finished(struct part *p)
 {
+	struct multi *m = p->multi;
 	bool any = false;
 	int left;
 	CURLMsg *msg;
-	while ((msg = curl_multi_info_read(m->curlm, &left))) {
+	while ((msg = curl_multi_info_read(p->curlm, &left))) {
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		CURLcode code = msg->data.result;
@@ -175,6 +203,18 @@ static bool collect_finished(struct multi *m)
 		m->inside--;
 		multi_remove(m, t);
 		any = true;
+	}
+	return any;
+}
+
+static bool collect_all(struct multi *m)
+{
+	bool any = false;
+	while (m->acted) {
+		struct part *p = m->acted;
+		m->acted = p->acted_next;
+		p->acted = false;
+		any |= collect_finished(p);
 	}
 	return any;
 }
@@ -204,10 +244,9 @@ static bool run_stage(struct loop_stage *s)
 	struct multi *m = FROM(s, struct multi, stage);
 	if (!m->acted && !m->dirty)
 		return false;
-	m->acted = false;
 	bool any;
 	do {
-		any = collect_finished(m);
+		any = collect_all(m);
 		any |= settle_dirty(m);
 	} while (any);
 	while (m->unused) {
@@ -223,10 +262,40 @@ CURL *multi_take_easy(struct multi *m)
 	return m->pool_n > 0 ? m->pool[--m->pool_n] : curl_easy_init();
 }
 
+static struct part *part_new(struct multi *m)
+{
+	struct part *p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	*p = (struct part){.multi = m, .curlm = curl_multi_init(), .timer.fire = timer_fired};
+	if (!p->curlm) {
+		free(p);
+		return NULL;
+	}
+	curl_multi_setopt(p->curlm, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(p->curlm, CURLMOPT_SOCKETDATA, p);
+	curl_multi_setopt(p->curlm, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(p->curlm, CURLMOPT_TIMERDATA, p);
+	curl_multi_setopt(p->curlm, CURLMOPT_MAXCONNECTS, CONNECTIONS);
+	return p;
+}
+
+static struct part *part_with_room(struct multi *m)
+{
+	struct part **at = &m->parts;
+	while (*at && (*at)->transfers >= PART_TRANSFERS)
+		at = &(*at)->next;
+	if (!*at)
+		*at = part_new(m);
+	return *at;
+}
+
 bool multi_add(struct multi *m, struct transfer *t)
 {
-	if (curl_multi_add_handle(m->curlm, t->easy) != CURLM_OK)
+	t->part = part_with_room(m);
+	if (!t->part || curl_multi_add_handle(t->part->curlm, t->easy) != CURLM_OK)
 		return false;
+	t->part->transfers++;
 	t->next = m->all;
 	t->link = &m->all;
 	if (t->next)
@@ -252,18 +321,12 @@ struct multi *multi_new(struct loop *loop)
 	if (!m)
 		return NULL;
 	m->loop = loop;
-	m->timer.fire = timer_fired;
 	m->stage.run = run_stage;
-	m->curlm = curl_multi_init();
-	if (!m->curlm) {
+	m->parts = part_new(m);
+	if (!m->parts) {
 		free(m);
 		return NULL;
 	}
-	curl_multi_setopt(m->curlm, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(m->curlm, CURLMOPT_SOCKETDATA, m);
-	curl_multi_setopt(m->curlm, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(m->curlm, CURLMOPT_TIMERDATA, m);
-	curl_multi_setopt(m->curlm, CURLMOPT_MAXCONNECTS, CACHED_MAX);
 	loop_add_stage(loop, &m->stage);
 	return m;
 }
@@ -275,8 +338,13 @@ void multi_free(struct multi *m)
 	assert(!m->all);
 	for (int i = 0; i < m->pool_n; i++)
 		curl_easy_cleanup(m->pool[i]);
-	curl_multi_cleanup(m->curlm);
-	loop_stop_timer(m->loop, &m->timer);
+	while (m->parts) {
+		struct part *p = m->parts;
+		m->parts = p->next;
+		curl_multi_cleanup(p->curlm);
+		loop_stop_timer(m->loop, &p->timer);
+		free(p);
+	}
 	while (m->unused) {
 		struct socket_watch *w = m->unused;
 		m->unused = w->next_unused;

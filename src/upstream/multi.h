@@ -7,8 +7,11 @@
 #include <sluice/buf.h>
 #include "upstream/transfer.h"
 
+struct part;
+
 struct transfer {
 	struct multi *multi;
+	struct part *part;
 	struct transfer_handler *handler;
 	CURL *easy;
 	struct curl_slist *headers;

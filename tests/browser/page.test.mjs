@@ -300,7 +300,8 @@ describe('the chat page', {timeout: 180_000}, () => {
 	it('shows what the model writes as text, whatever it is', async t => {
 		whenAsked(HOSTILE, role() + reasoning(HOSTILE) + text(HOSTILE.slice(0, 9)) +
 			text(HOSTILE.slice(9)) + tool({index: 0, id: 'c', type: 'function',
-				function: {name: HOSTILE, arguments: HOSTILE}}) + failure({message: HOSTILE, code: HOSTILE}));
+				function: {name: HOSTILE, arguments: HOSTILE}}) +
+			failure({message: HOSTILE, code: HOSTILE}));
 		const page = await visit(t);
 		await page.locator('#model').selectOption(MODELS[2]);
 		await ask(page, HOSTILE);
@@ -367,16 +368,15 @@ describe('the chat page', {timeout: 180_000}, () => {
 			await last(page).locator('.error').waitFor();
 			await screenshot(page, `page-${colorScheme}`);
 			const brightness = await page.evaluate(() => {
-				const canvas = getComputedStyle(document.body).backgroundColor;
-				const ink = getComputedStyle(document.body).color;
-				const sum = colour => colour.match(/\d+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0);
-				return [sum(canvas), sum(ink)];
+				const {backgroundColor, color} = getComputedStyle(document.body);
+				return [backgroundColor, color].map(rgb =>
+					rgb.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0));
 			});
 			assert.equal(brightness[0] > brightness[1], colorScheme === 'light', brightness.join());
 			await page.setViewportSize({width: 360, height: 640});
 			await screenshot(page, `page-${colorScheme}-narrow`);
 			assert.ok(await page.evaluate(() =>
-				document.documentElement.scrollWidth <= window.innerWidth), 'it is wider than the screen');
+				document.documentElement.scrollWidth <= innerWidth), 'wider than the screen');
 			assert.deepEqual(page.complaints, []);
 		});
 });

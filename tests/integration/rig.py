@@ -70,8 +70,10 @@ def environment(**more):
 
 def run(*args, env=None, timeout=20):
     """A start that ends by itself."""
-    return subprocess.run([BINARY, *args], env=environment(**(env or {})), timeout=timeout,
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    ended = subprocess.run([BINARY, *args], env=environment(**(env or {})), timeout=timeout,
+                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert not any(report in ended.stderr for report in SANITIZER_REPORTS), ended.stderr
+    return ended
 
 
 class Proxy:

@@ -1,5 +1,5 @@
-"""The wire vectors, end to end: an upstream sends the bytes of a case in three ways of cutting, and what the client gets
-is what the case says: a real HTTP status where nothing was sent before an error, else a stream that no SDK breaks on."""
+"""The wire vectors, end to end: an upstream sends the bytes of a case in three ways of cutting, and the client gets
+what the case says: a real HTTP status where nothing was sent before an error, else a stream that no SDK breaks on."""
 
 import json
 

@@ -127,7 +127,7 @@ class Request:
 
 
 class Connection:
-    """One accepted connection. One thread reads all the time, so that the end is seen at once; one plays the scripts."""
+    """One accepted connection. A thread reads all the time, so that the end is seen at once; one plays the scripts."""
 
     def __init__(self, upstream, sock, number):
         self.upstream = upstream

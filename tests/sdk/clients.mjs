@@ -53,7 +53,8 @@ async function openaiRaw({url, model, prompt = 'hi', tools, onText = ignore, sig
 async function openaiStream({url, model, prompt = 'hi', tools, onText = ignore, signal}) {
 	let text = '';
 	const runner = openai(url).chat.completions.stream({
-		model, messages: say(prompt), stream_options: {include_usage: true}, ...tools && {tools: functions},
+		model, messages: say(prompt), stream_options: {include_usage: true},
+		...tools && {tools: functions},
 	}, {signal});
 	runner.on('content', delta => onText(text += delta));
 	const {choices: [{message, finish_reason: finish}], usage} = await runner.finalChatCompletion();

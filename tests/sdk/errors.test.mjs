@@ -42,7 +42,8 @@ const refusals = [
 	},
 	{
 		name: 'an upstream without that model', upstream: [404, {error: {
-			message: 'no such model', type: 'invalid_request_error', code: 'model_not_found', param: null,
+			message: 'no such model', type: 'invalid_request_error', code: 'model_not_found',
+			param: null,
 		}}],
 		error: OpenAI.NotFoundError, status: 404, code: 'model_not_found', message: /no such model/,
 	},
@@ -236,7 +237,7 @@ describe('what goes wrong', {timeout: 60_000}, () => {
 		const own = await startRig({upstreams: {up: {key: 'client'}}});
 		t.after(() => own.stop());
 		own.upstream.on('m', async call => call.reply(401, {error: {
-			message: 'Incorrect API key provided', type: 'invalid_request_error', code: 'invalid_api_key',
+			message: 'Incorrect API key', type: 'invalid_request_error', code: 'invalid_api_key',
 		}}));
 		await assert.rejects(openai(own.url).chat.completions.create({model: 'm', messages}),
 			error => error instanceof OpenAI.AuthenticationError && error.code === 'invalid_api_key');

@@ -49,7 +49,7 @@ describe('a client that leaves', {timeout: 60_000}, () => {
 
 	for (const stream of [false, true])
 		for (const [when, bytes] of [['an answer', ''], ['its first token', role()]])
-			it(`abort() before ${when} closes the upstream, ${stream ? 'streaming' : 'whole'}`, async () => {
+			it(`abort() before ${when}, ${stream ? 'streaming' : 'whole'}, closes it`, async () => {
 				const model = `${when} ${stream}`;
 				const controller = new AbortController();
 				silentAfter(model, bytes);

@@ -51,8 +51,8 @@ describe('the openai package', {timeout: 30_000}, () => {
 	});
 
 	it('gets every byte of a text that is hard to frame', async () => {
-		const words = ['\n', '\r\n', '\r', 'a\revent: x\rdata: y', ' lead', '', '\uFEFF', '\u2028', '😀',
-			'data: [DONE]', '\n\n', '"\\', '\u0000', '</script>'];
+		const words = ['\n', '\r\n', '\r', 'a\revent: x\rdata: y', ' lead', '', '\uFEFF', '\u2028',
+			'😀', 'data: [DONE]', '\n\n', '"\\', '\u0000', '</script>'];
 		const {model} = whenAsked('bytes', answer(...words));
 		let got = '';
 		for await (const part of await client.chat.completions.create({model, messages, stream: true}))
@@ -115,7 +115,8 @@ describe('the openai package', {timeout: 30_000}, () => {
 	});
 
 	it('collects text, events and usage with .stream()', async () => {
-		const {model} = whenAsked('helper', role() + text('Hel') + text('lo') + finish() + usage(4, 2) + done);
+		const {model} = whenAsked('helper',
+			role() + text('Hel') + text('lo') + finish() + usage(4, 2) + done);
 		const runner = client.chat.completions.stream({
 			model, messages, stream_options: {include_usage: true},
 		});
@@ -137,7 +138,8 @@ describe('the openai package', {timeout: 30_000}, () => {
 		const runner = client.chat.completions.stream({model, messages, tools});
 		const {choices: [{message, finish_reason: end}]} = await runner.finalChatCompletion();
 		assert.equal(end, 'tool_calls');
-		assert.deepEqual(message.tool_calls.map(c => [c.id, c.type, c.function.name, c.function.arguments]), [
+		assert.deepEqual(message.tool_calls.map(
+			({id, type, function: f}) => [id, type, f.name, f.arguments]), [
 			['c0', 'function', 'weather', '{"city":"Rome"}'],
 			['c1', 'function', 'weather', '{"city":"Oslo"}'],
 		]);
@@ -145,7 +147,8 @@ describe('the openai package', {timeout: 30_000}, () => {
 
 	it('collects a refusal with .stream()', async () => {
 		const {model} = whenAsked('refusal', role() +
-			['I ', 'cannot.'].map(refusal => frame(chunk({delta: {refusal}}))).join('') + finish() + done);
+			frame(chunk({delta: {refusal: 'I '}})) + frame(chunk({delta: {refusal: 'cannot.'}})) +
+			finish() + done);
 		const message = await client.chat.completions.stream({model, messages}).finalMessage();
 		assert.equal(message.refusal, 'I cannot.');
 	});

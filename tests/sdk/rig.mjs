@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
+import {rmSync} from 'node:fs';
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
@@ -59,7 +60,7 @@ export class Sluice {
 	// `config` is laid over what every test wants; JSON is YAML.
 	static async start({command = [], config = {}} = {}) {
 		const self = new Sluice();
-		self.dir = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+		self.dir = await mkdtemp(join(tmpdir(), 'sluice-sdk-'));
 		const file = join(self.dir, 'sluice.yaml');
 		await writeFile(file, JSON.stringify(merge({
 			listen: ['127.0.0.1:0'],
@@ -72,7 +73,10 @@ export class Sluice {
 			stdio: ['ignore', 'pipe', 'pipe'],
 		});
 		child.stdout.resume();
-		process.once('exit', self.orphaned = () => child.kill('SIGKILL'));
+		process.once('exit', self.orphaned = () => {
+			child.kill('SIGKILL');
+			rmSync(self.dir, {recursive: true, force: true});
+		});
 		self.exited = once(child, 'exit');
 		self.exited.catch(() => {});
 		self.stderr = [];

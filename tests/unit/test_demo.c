@@ -425,6 +425,24 @@ START_TEST(only_whole_words_are_faults)
 }
 END_TEST
 
+START_TEST(an_empty_question_is_answered)
+{
+	static const char *const rows[] = {
+		CHAT("demo-fast", "", STREAM),
+		CHAT("demo-fast", "", STREAM TOOLS ",'tool_choice':'required'"),
+		"{'model':'demo-fast','stream':true,'messages':[{'role':'system','content':''}]}",
+	};
+
+	for (size_t i = 0; i < LENGTH(rows); i++) {
+		struct said *s = chat(rows[i]);
+
+		ck_assert(s->done);
+		ck_assert_int_gt(s->pieces, 5);
+		free(s);
+	}
+}
+END_TEST
+
 START_TEST(errors_are_json_with_their_status)
 {
 	static const struct {
@@ -786,6 +804,7 @@ int main(void)
 	tcase_add_test(t, a_tools_result_is_answered_with_text);
 	tcase_add_test(t, faults_in_a_stream_come_after_ten_tokens);
 	tcase_add_test(t, only_whole_words_are_faults);
+	tcase_add_test(t, an_empty_question_is_answered);
 	tcase_add_test(t, errors_are_json_with_their_status);
 	tcase_add_test(t, requests_that_are_none_are_refused);
 	tcase_add_test(t, a_body_without_a_stream_says_the_same);
