@@ -18,7 +18,7 @@
 #include "app/cli.h"
 #include "app/config.h"
 #include "app/config_value.h"
-#include "app/demo.h"
+#include "app/demo/demo.h"
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -9,9 +9,9 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "app/demo.h"
-#include "app/demo_text.h"
-#include "app/demo_topics.h"
+#include "app/demo/demo.h"
+#include "app/demo/text.h"
+#include "app/demo/topics.h"
 #include "base/clock.h"
 #include "codec/utf8.h"
 #include "unit.h"

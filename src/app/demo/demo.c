@@ -1,5 +1,5 @@
 /* The demo model's thread: its loop, its listener, and the connections that come. */
-#include "app/demo.h"
+#include "app/demo/demo.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <sluice/error.h>
-#include "app/demo_conn.h"
+#include "app/demo/conn.h"
 
 #define CONNS_MAX    4096
 #define BACKLOG      1024

@@ -1,5 +1,5 @@
 /* Canned knowledge, a paragraph or two a topic, and finding the topic of a question. */
-#include "app/demo_topics.h"
+#include "app/demo/topics.h"
 
 #include <ctype.h>
 #include <stdbool.h>

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sluice/buf.h>
-#include "app/demo_answer.h"
-#include "app/demo_script.h"
+#include "app/demo/answer.h"
+#include "app/demo/script.h"
 
 /* Zeroes are one that has not begun, also for fini. */
 struct demo_generation {

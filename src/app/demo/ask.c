@@ -1,6 +1,6 @@
 /* Reading bodies of /v1/chat/completions and /v1/completions: leniently, with OpenAI's words where
  * it cannot be. */
-#include "app/demo_ask.h"
+#include "app/demo/ask.h"
 
 #include <string.h>
 #include <sluice/error.h>

@@ -2,8 +2,8 @@
 #ifndef APP_DEMO_ROUTE_H
 #define APP_DEMO_ROUTE_H
 
-#include "app/demo_generation.h"
-#include "app/demo_http.h"
+#include "app/demo/generation.h"
+#include "app/demo/http.h"
 
 /* Answers a complete request, or one that was refused: all at once, into `out`, or by beginning the
  * generation g. 1: g has begun; 0: `out` is all; -SL_E_NOMEM. */

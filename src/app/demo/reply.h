@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sluice/buf.h>
 #include <sluice/slice.h>
-#include "app/demo_ask.h"
+#include "app/demo/ask.h"
 
 int demo_reply_json(struct sl_buf *out, struct sl_slice body, bool keep_alive);
 int demo_reply_refusal(struct sl_buf *out, const struct demo_refusal *why, bool keep_alive);

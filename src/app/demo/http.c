@@ -1,5 +1,5 @@
 /* Requests are lines and counted bytes, in turns. */
-#include "app/demo_http.h"
+#include "app/demo/http.h"
 
 #include <stdlib.h>
 #include <string.h>

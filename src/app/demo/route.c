@@ -1,9 +1,9 @@
 /* From a request to whoever answers it, and errors for the others. */
-#include "app/demo_route.h"
+#include "app/demo/route.h"
 
 #include <string.h>
 #include <sluice/error.h>
-#include "app/demo_reply.h"
+#include "app/demo/reply.h"
 
 static const struct json_limits body_limits = {.depth = 128, .values = 1000000};
 

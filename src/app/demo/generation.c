@@ -1,9 +1,9 @@
 /* Steps become bytes when their time has come. */
-#include "app/demo_generation.h"
+#include "app/demo/generation.h"
 
 #include <sluice/error.h>
-#include "app/demo_reply.h"
-#include "app/demo_text.h"
+#include "app/demo/reply.h"
+#include "app/demo/text.h"
 
 #define BATCH_STEPS 16
 

@@ -1,12 +1,12 @@
 /* Arguments that look as if somebody had thought about them: by type, by name, and a place where
  * the prompt has one. */
-#include "app/demo_tool.h"
+#include "app/demo/tool.h"
 
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
-#include "app/demo_text.h"
-#include "app/demo_topics.h"
+#include "app/demo/text.h"
+#include "app/demo/topics.h"
 
 #define PROPERTIES_MAX 16
 #define KEY_MAX        64

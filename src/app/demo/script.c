@@ -1,5 +1,5 @@
 /* Steps, and text cut into what looks like tokens. */
-#include "app/demo_script.h"
+#include "app/demo/script.h"
 
 #include <ctype.h>
 #include <stdlib.h>

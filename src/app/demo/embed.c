@@ -3,12 +3,12 @@
  * kept (SimHash). Equal texts have equal vectors, texts with common words have vectors at a smaller
  * angle.
  */
-#include "app/demo_reply.h"
+#include "app/demo/reply.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <sluice/error.h>
-#include "app/demo_hash.h"
+#include "app/demo/hash.h"
 
 #define DIMENSIONS 64
 #define INPUTS_MAX 2048

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sluice/buf.h>
-#include "app/demo_ask.h"
-#include "app/demo_script.h"
+#include "app/demo/ask.h"
+#include "app/demo/script.h"
 #include "base/random.h"
 
 /* What all chunks of one answer share. */

@@ -1,5 +1,5 @@
 /* Heads and the short bodies. */
-#include "app/demo_reply.h"
+#include "app/demo/reply.h"
 
 #include <sluice/error.h>
 

@@ -3,13 +3,13 @@
  * introduction), and a closing. Words in the prompt then change what comes of it: see demo.h, which
  * lists them.
  */
-#include "app/demo_text.h"
+#include "app/demo/text.h"
 
 #include <ctype.h>
 #include <sluice/error.h>
-#include "app/demo_hash.h"
-#include "app/demo_tool.h"
-#include "app/demo_topics.h"
+#include "app/demo/hash.h"
+#include "app/demo/tool.h"
+#include "app/demo/topics.h"
 
 #define ANSWER_MAX  (64u << 10)
 #define QUOTE_MAX   48 /* bytes of the question in the answer */

@@ -2,8 +2,8 @@
 #ifndef APP_DEMO_TEXT_H
 #define APP_DEMO_TEXT_H
 
-#include "app/demo_ask.h"
-#include "app/demo_script.h"
+#include "app/demo/ask.h"
+#include "app/demo/script.h"
 
 /* Writes into the empty s what is said to `ask`. 0; -SL_E_SYNTAX when the answer is *why instead;
  * -SL_E_NOMEM. demo_script_fini() is due in every case. */

@@ -1,9 +1,9 @@
 /* JSON and HTTP, written piece by piece. */
-#include "app/demo_answer.h"
+#include "app/demo/answer.h"
 
 #include <inttypes.h>
 #include <sluice/error.h>
-#include "app/demo_reply.h"
+#include "app/demo/reply.h"
 #include "base/clock.h"
 
 #define MODEL_MAX 2048

@@ -1,12 +1,12 @@
 /* One connection: bytes in, a request, its answer, bytes out. */
-#include "app/demo_conn.h"
+#include "app/demo/conn.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <sluice/error.h>
-#include "app/demo_route.h"
+#include "app/demo/route.h"
 #include "base/clock.h"
 
 #define READ_BYTES (16u << 10)
