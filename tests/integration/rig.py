@@ -64,6 +64,7 @@ def config_for(upstream=None, **more):
 def environment(**more):
     """Nothing of ours that sluice would look at."""
     clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
+    clean["TSAN_OPTIONS"] = "report_thread_leaks=0 atexit_sleep_ms=0"  # a second signal ends all threads where they are
     clean.update({k: os.environ[k] for k in os.environ if k.endswith("SAN_OPTIONS")})
     return {**clean, **more}
 
@@ -230,7 +231,8 @@ class Proxy:
         self.check_output()
 
     def tail(self):
-        return "\n".join(self.lines[-40:])
+        """The end of the log, and all that is no log line: reports of sanitizers and assertions."""
+        return "\n".join([*(line for line in self.lines if not line.startswith("{")), *self.lines[-20:]])
 
     def check_output(self):
         text = "\n".join(self.lines)
