@@ -191,7 +191,7 @@ static void deliver_drain(struct mail *m)
 	if (!w->deadline_ms) {
 		w->deadline_ms = w->loop.now_ms + o->drain_ms;
 		w->cut_ms = w->deadline_ms + FLUSH_MS;
-		server_drain(w->server);
+		server_drain(w->server); /* it answers 503, and keeps listening so that it can */
 		loop_set_timer(&w->loop, &w->look, 1);
 	}
 	free(o);
@@ -199,7 +199,8 @@ static void deliver_drain(struct mail *m)
 
 void worker_drain(struct worker *w, uint64_t drain_ms)
 {
-	post(w, deliver_drain, NULL, drain_ms);
+	if (w->running)
+		post(w, deliver_drain, NULL, drain_ms);
 }
 
 bool worker_is_drained(const struct worker *w)

@@ -144,11 +144,10 @@ static void write_text(const struct encoder *e, const struct encoder_entry *in, 
 {
 	unsigned flags = in->entry.flags;
 
-	if (flags & (SL_ENTRY_END | SL_ENTRY_FAILED)) {
+	if (flags & SL_ENTRY_FAILED) {
 		if (e->line_open)
 			window_put_str(w, "\n");
-		if (flags & SL_ENTRY_FAILED)
-			put_failed_line(in->entry.events, w);
+		put_failed_line(in->entry.events, w);
 		return;
 	}
 	for (size_t i = 0; i < in->entry.n_events; i++) {
@@ -164,8 +163,7 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 		write_chunks(e, in, w);
 		break;
 	case FORMAT_EVENTS:
-		if (!is_hidden(e, in))
-			encode_events(e, in, w);
+		encode_events(e, in, w);
 		break;
 	case FORMAT_TEXT:
 		write_text(e, in, w);
@@ -218,7 +216,7 @@ void encoder_done(struct encoder *e, const struct encoder_entry *in)
 
 	if (e->retry_ms && e->format == FORMAT_OPENAI)
 		blocks = count_chunks(e, in);
-	else if (e->retry_ms && e->format == FORMAT_EVENTS && !is_hidden(e, in))
+	else if (e->retry_ms && e->format == FORMAT_EVENTS)
 		blocks = encode_events_count(e, in);
 	if (blocks > 0)
 		e->retry_ms = 0;

@@ -34,8 +34,8 @@ enum format {
 	 */
 	FORMAT_EVENTS,
 
-	/* The bare text of choice 0, a refusal too, and a line end behind the last line. A failure
-	 * is a line of its own: [error] message (code) */
+	/* The bare text of choice 0, a refusal too, and nothing else. A failure is a line of its
+	 * own: [error] message (code) */
 	FORMAT_TEXT,
 
 	/* The body of a response that is no stream: the frame of the SL_ENTRY_WHOLE entry and
@@ -46,7 +46,7 @@ enum format {
 struct encoder {
 	enum format format;
 	bool ids;          /* write id: */
-	bool hide_usage;   /* leave out entries that are SL_ENTRY_USAGE_ONLY */
+	bool hide_usage;   /* FORMAT_OPENAI: leave out entries that are SL_ENTRY_USAGE_ONLY */
 	bool legacy;       /* FORMAT_OPENAI: chunks are those of /v1/completions */
 	uint32_t retry_ms; /* written once, in the first block; 0 = written, or never */
 	char stream_id[40];

@@ -38,9 +38,12 @@ static struct sl_slice prompt_of(const struct exchange *x)
 
 void handle_ask(struct exchange *x)
 {
-	struct watch_options o = {.hide_usage = true};
+	struct watch_options o = {0};
 	const char *type = exchange_header(x, "Content-Type");
-	if (!choose_format(x, &o.format) || watch_resume(x, &o))
+	if (!choose_format(x, &o.format))
+		return;
+	o.hide_usage = o.format == FORMAT_OPENAI; /* nobody asked for that chunk */
+	if (watch_resume(x, &o))
 		return;
 	if (type && strncasecmp(type, "multipart/", 10) == 0) {
 		respond_refusal(x, 415, "invalid_request_error", "unsupported_media_type",

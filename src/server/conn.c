@@ -115,6 +115,9 @@ void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	x->server = c->server;
 	x->config = snapshot_hold(c->server->config);
 	x->uri_bytes = strlen(uri);
+	/* libmicrohttpd decodes the path, and a decoded NUL would end it. */
+	const char *nul = strstr(uri, "%00");
+	x->nul_in_path = nul && nul < uri + strcspn(uri, "?");
 	x->born_us = clock_us();
 	sl_buf_init(&x->body, x->config->set.options->body_bytes);
 	random_id(x->request_id);
@@ -228,9 +231,10 @@ enum MHD_Result conn_request(void *cls, struct MHD_Connection *mhd, const char *
 			     size_t *upload_size, void **request_context)
 {
 	struct exchange *x = *request_context;
-	(void)cls, (void)mhd, (void)version;
+	(void)cls, (void)mhd;
 	if (!x)
 		return MHD_NO; /* no memory */
+	x->http_1_0 = strcmp(version, "HTTP/1.0") == 0;
 	if (!x->started)
 		return begin(x, method, url);
 	if (*upload_size) {

@@ -58,6 +58,7 @@ struct exchange {
 	char request_id[RANDOM_ID_LEN + 1];
 	const char *origin; /* an allowed cross origin, for the CORS headers; NULL */
 	enum exchange_state state;
+	bool http_1_0, nul_in_path;
 	bool started, refused, suspended, resume_queued;
 	struct sl_buf body;
 	unsigned status;
@@ -68,6 +69,7 @@ struct exchange {
 	struct timer tick; /* open_after while WAITING, then heartbeats */
 	size_t skip;       /* bytes of the entry at hand that are written */
 	uint64_t heartbeat_ms;
+	bool lost; /* entries that this client has not read are gone: say so */
 	bool heartbeat_due, open_now, finished, pages_released;
 	struct exchange *resume_next;
 };

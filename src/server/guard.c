@@ -17,7 +17,7 @@
 
 struct framing {
 	const char *content_length, *transfer_encoding, *host;
-	unsigned lengths, encodings, hosts, headers;
+	unsigned lengths, encodings, hosts, positions, headers;
 	bool bad_byte;
 };
 
@@ -54,6 +54,8 @@ static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char
 	} else if (strcasecmp(key, "Host") == 0) {
 		f->hosts++;
 		f->host = value;
+	} else if (strcasecmp(key, "Last-Event-ID") == 0) {
+		f->positions++;
 	}
 	return MHD_YES;
 }
@@ -63,16 +65,20 @@ static struct refusal bad_request(const char *message)
 	return (struct refusal){400, "invalid_request_error", "bad_request", message, true};
 }
 
-static struct refusal check_framing(const struct framing *f, uint64_t body_max)
+static struct refusal check_framing(const struct framing *f, bool http_1_0, uint64_t body_max)
 {
 	if (f->headers > HEADERS_MAX)
 		return (struct refusal){431, "invalid_request_error", "too_many_headers",
 					"the request has too many headers", true};
 	if (f->bad_byte)
 		return bad_request("a header has a character that does not belong there");
-	if (f->lengths > 1 || f->hosts > 1 || f->encodings > 1)
-		return bad_request(
-			"Content-Length, Transfer-Encoding or Host comes more than once");
+	if (f->lengths > 1 || f->hosts > 1 || f->encodings > 1 || f->positions > 1)
+		return bad_request("Content-Length, Transfer-Encoding, Host or Last-Event-ID comes "
+				   "more than once");
+	if (http_1_0 && f->encodings)
+		return bad_request("HTTP/1.0 has no Transfer-Encoding");
+	if (!http_1_0 && !f->hosts)
+		return bad_request("HTTP/1.1 needs a Host");
 	if (f->lengths && f->encodings)
 		return bad_request("Content-Length and Transfer-Encoding exclude each other");
 	if (f->encodings && strcasecmp(f->transfer_encoding, "chunked") != 0)
@@ -167,9 +173,11 @@ struct refusal guard_check(struct exchange *x)
 	const struct server_options *o = x->config->set.options;
 	struct framing f = {0};
 	MHD_get_connection_values_n(x->conn->mhd, MHD_HEADER_KIND, see_header, &f);
-	struct refusal r = check_framing(&f, o->body_bytes);
+	struct refusal r = check_framing(&f, x->http_1_0, o->body_bytes);
 	if (r.status)
 		return r;
+	if (x->nul_in_path)
+		return bad_request("the path has a NUL");
 	if (x->uri_bytes > o->uri_bytes)
 		return (struct refusal){414, "invalid_request_error", "uri_too_long",
 					"the request's URL is too long", true};

@@ -86,6 +86,10 @@ void server_configure(struct server *s, const struct server_set *set)
 void server_drain(struct server *s)
 {
 	s->shared->draining = true;
+}
+
+static void close_listeners(struct server *s)
+{
 	while (s->listeners) {
 		struct listener *l = s->listeners;
 		s->listeners = l->next;
@@ -117,7 +121,7 @@ void server_free(struct server *s)
 	if (!s)
 		return;
 	assert(s->busy == 0);
-	server_drain(s);
+	close_listeners(s);
 	shards_free(s);
 	snapshot_drop(s->config);
 	if (s->spare_fd >= 0)

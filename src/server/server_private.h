@@ -24,7 +24,7 @@ struct server {
 	struct listener *listeners;
 	struct shard *shards;
 	struct shard *touched; /* those that want to run */
-	struct conn *adding; /* while MHD_add_connection() runs */
+	struct conn *adding;   /* while MHD_add_connection() runs */
 	struct conn *conns;
 	struct exchange *resume; /* to be resumed at the end of the turn */
 	unsigned busy;

@@ -16,6 +16,7 @@
 #include "server/server_private.h"
 
 #define SHARD_CONNECTIONS 64
+#define TLS_PRIORITIES    "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"
 #define RUNS_MAX          8
 #define POOL_EXTRA        4096 /* beside the request's head: the response's, and a chunk */
 
@@ -75,6 +76,7 @@ static struct MHD_Daemon *start_daemon(struct shard *sh)
 	struct MHD_OptionItem tls[] = {
 		{MHD_OPTION_HTTPS_MEM_CERT, 0, g->tls_cert},
 		{MHD_OPTION_HTTPS_MEM_KEY, 0, g->tls_key},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
 		{g->tls_client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
 		 g->tls_client_ca},
 		{MHD_OPTION_END, 0, NULL},

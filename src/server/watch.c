@@ -9,6 +9,7 @@
 #include "server/watch.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -65,8 +66,6 @@ struct stream *watch_new_stream(struct exchange *x, struct leave leave)
 	return s;
 }
 
-/* The events of an entry, where the format looks at them: frames of the same dialect go out as they
- * stand. */
 static void unpack(struct exchange *x, const struct log_entry *e, struct encoder_entry *out)
 {
 	struct server *s = x->server;
@@ -74,9 +73,6 @@ static void unpack(struct exchange *x, const struct log_entry *e, struct encoder
 						.frame = log_entry_frame(e)},
 				      .seq = e->seq,
 				      .stopped = e->flags & LOG_ENTRY_STOPPED};
-	bool needed = x->encoder.format != FORMAT_OPENAI || e->flags & SL_ENTRY_FAILED;
-	if (!needed || e->n_events == 0)
-		return;
 	if (e->n_events > s->events_max) {
 		struct sl_event *more = realloc(s->events, e->n_events * sizeof(*more));
 		if (!more)
@@ -88,12 +84,57 @@ static void unpack(struct exchange *x, const struct log_entry *e, struct encoder
 	out->entry.n_events = log_entry_events(e, s->events, s->events_max);
 }
 
+/*
+ * What this client would read next is no longer held. An EventSource is told where the rest begins
+ * and gets that; the other formats have no word for a hole, so they end with an error.
+ */
+static size_t write_lost(struct exchange *x, char *buf, size_t max)
+{
+	struct stream *s = x->viewer.stream;
+	char block[160];
+	uint64_t first = atomic_load(&s->log.first_seq);
+	if (x->encoder.format != FORMAT_EVENTS) {
+		struct sl_event error =
+			stream_error(410, "invalid_request_error", "position_lost",
+				     "entries that were not read in time are no longer held");
+		struct encoder_entry in = {
+			.entry = {.flags = SL_ENTRY_FAILED, .events = &error, .n_events = 1},
+			.seq = first - 1};
+		struct sl_window w = sl_window(buf, max, x->skip);
+		encoder_write(&x->encoder, &in, &w);
+		x->skip += w.written;
+		x->finished = !w.cut;
+		return w.written;
+	}
+	int n = snprintf(block, sizeof(block), "event: lost\ndata: {\"first_id\":\"%s.%llu\"}\n\n",
+			 s->id, (unsigned long long)first);
+	if ((size_t)n > max)
+		return 0; /* the window is never so small twice */
+	memcpy(buf, block, (size_t)n);
+	log_cursor_fini(&x->viewer.cursor);
+	log_cursor_init(&x->viewer.cursor, &s->log, first);
+	x->skip = 0;
+	x->lost = false;
+	return (size_t)n;
+}
+
 /* Writes as much of the log as fits. The number of bytes; *end is set behind the last entry. */
 static size_t write_entries(struct exchange *x, char *buf, size_t max)
 {
 	const struct log_entry *e;
 	size_t n = 0;
-	while (n < max && !x->finished && viewer_peek(&x->viewer, &e) == 1) {
+	while (n < max && !x->finished) {
+		int r = viewer_peek(&x->viewer, &e);
+		if (r == 0)
+			break;
+		if (r < 0 || x->lost) {
+			x->lost = true;
+			size_t said = write_lost(x, buf + n, max - n);
+			n += said;
+			if (said == 0)
+				break;
+			continue;
+		}
 		struct encoder_entry in;
 		struct sl_window w = sl_window(buf + n, max - n, x->skip);
 		unpack(x, e, &in);
@@ -158,9 +199,6 @@ static ssize_t read_stream(void *cls, uint64_t pos, char *buf, size_t max)
 		}
 		if (x->finished)
 			return MHD_CONTENT_READER_END_OF_STREAM;
-		const struct log_entry *e;
-		if (viewer_peek(&x->viewer, &e) < 0) /* evicted before this client read it */
-			return MHD_CONTENT_READER_END_WITH_ERROR;
 		bool ended = stream_state_ended(x->viewer.stream->state);
 		if (viewer_arm(&x->viewer)) {
 			if (ended) /* … and yet no end in the log: there was no memory for it */
@@ -271,6 +309,7 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	encoder_init(&x->encoder, o->format, s->id);
 	x->encoder.ids = config->event_ids;
 	x->encoder.hide_usage = o->hide_usage;
+	x->encoder.legacy = x->route->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
 	if (is_sse(o->format)) {
 		/* Spread, so that all the clients of a server that restarts do not come back at
 		 * once. */
@@ -301,31 +340,53 @@ static const char *position_of(const struct exchange *x)
 	return p && *p ? p : exchange_query(x, "last_event_id");
 }
 
+/* Whoever comes back to a position that is no longer held, in a format that has no word for it. */
+static void refuse_lost(struct exchange *x, const struct stream *s, uint64_t first)
+{
+	char extra[96];
+	snprintf(extra, sizeof(extra), "{\"first_id\":\"%s.%llu\"}", s->id,
+		 (unsigned long long)first);
+	struct sl_event error = stream_error(410, "invalid_request_error", "position_lost",
+					     "what followed that position is no longer held");
+	error.s[3] = sl_slice_str(extra);
+	respond_error(x, &error, SL_LIT(""), SL_LIT(""), 0);
+}
+
+static void resume_at(struct exchange *x, struct stream *s, struct watch_options *o)
+{
+	uint64_t last = s->log.next_seq - 1, first = s->log.first_seq;
+	o->at_once = true;
+	if (o->after_seq > last) {
+		respond_refusal(x, 400, "invalid_request_error", "invalid_position",
+				"the stream has not come to that position yet");
+	} else if (stream_state_ended(s->state) && o->after_seq == last) {
+		respond_bytes(x, 204, NULL,
+			      SL_LIT("")); /* seen to its end: an EventSource stops for good */
+	} else if (o->after_seq + 1 < first && o->format != FORMAT_EVENTS) {
+		refuse_lost(x, s, first);
+	} else {
+		watch_start(x, s, o);
+	}
+}
+
 bool watch_resume(struct exchange *x, struct watch_options *o)
 {
 	const char *position = position_of(x);
-	struct sl_slice id;
-	if (!position)
+	struct sl_slice id = sl_slice_str(o->stream);
+	if (!position && !o->stream)
 		return false;
-	if (stream_position_parse(sl_slice_str(position), &id, &o->after_seq) < 0) {
+	if (position && (stream_position_parse(sl_slice_str(position), &id, &o->after_seq) < 0 ||
+			 (o->stream && !sl_slice_is(id, o->stream)))) {
 		respond_refusal(x, 400, "invalid_request_error", "invalid_position",
-				"the last event id is no position of a stream");
+				"the last event id is no position of this stream");
 		return true;
 	}
 	struct stream *s = stream_find(x->server->table, id);
-	uint64_t last = s ? s->log.next_seq - 1 : 0;
-	o->at_once = true;
-	if (!s)
+	if (s)
+		resume_at(x, s, o);
+	else
 		respond_refusal(x, 404, "invalid_request_error", "stream_not_found",
 				"there is no such stream");
-	else if (o->after_seq > last)
-		respond_refusal(x, 400, "invalid_request_error", "invalid_position",
-				"the stream has not come to that position yet");
-	else if (stream_state_ended(s->state) && o->after_seq == last)
-		respond_bytes(x, 204, NULL,
-			      SL_LIT("")); /* seen to its end: an EventSource stops for good */
-	else
-		watch_start(x, s, o);
 	stream_unref(s);
 	return true;
 }

@@ -11,6 +11,8 @@ struct watch_options {
 	bool at_once; /* the status line does not wait for content: somebody comes back to a stream
 		       */
 	uint64_t after_seq; /* begin behind this entry */
+	const char *stream; /* watch that stream ("{id}"), from the start unless a position is
+			       named; NULL */
 };
 
 /* A new stream for this request, with what the header X-Sluice-Client-Leaves says, else `leave`.

@@ -41,15 +41,15 @@ struct log_entry {
 /* All logs together. */
 struct log_budget {
 	_Atomic size_t used; /* bytes of all segments that are allocated, pinned ones included */
-	size_t max;
+	_Atomic size_t max;
 };
 
 /* From here on what is kept only for those who may come back makes room. `freed` bytes of what is
  * used are about to go. */
 static inline bool log_budget_is_short(const struct log_budget *b, size_t freed)
 {
-	size_t used = b->used;
-	return used > freed && used - freed > b->max - b->max / 8;
+	size_t used = b->used, max = b->max;
+	return used > freed && used - freed > max - max / 8;
 }
 
 struct segment;

@@ -125,6 +125,8 @@ struct stream *stream_find(struct stream_table *t, struct sl_slice id)
 	struct stream *s = t->bucket[bucket_of(id)];
 	while (s && !sl_slice_is(id, s->id))
 		s = s->by_id;
+	if (s && stream_state_ended(s->state) && s->keep_until_ms <= clock_ms())
+		s = NULL; /* its time is over; the next sweep takes it */
 	if (s)
 		stream_ref(s);
 	pthread_mutex_unlock(&t->lock);
@@ -147,7 +149,7 @@ void stream_table_ended(struct stream_table *t, struct stream *s)
 {
 	pthread_mutex_lock(&t->lock);
 	assert(s->listed);
-	s->keep_until_ms = s->loop->now_ms + t->keep_ms;
+	s->keep_until_ms = clock_ms() + t->keep_ms;
 	s->older = t->newest;
 	s->newer = NULL;
 	if (t->newest)

@@ -15,9 +15,11 @@
 #include <sluice/reader.h>
 #include "base/log.h"
 #include "base/metrics.h"
+#include "upstream/redact.h"
 #include "upstream/upstream_private.h"
 
-#define LINGER_MS 1000
+#define LINGER_MS      1000
+#define ERROR_TEXT_MAX 65536
 #define AFTER_FINISH_MS                                                          \
 	5000 /* a finish reason was read: how long its usage and [DONE] may take \
 	      */
@@ -38,6 +40,7 @@ struct answer {
 	struct timer silence; /* first token, then between tokens */
 	struct timer total;   /* then the linger */
 	enum sl_dialect dialect;
+	const char *key; /* ours, which no client may see; NULL */
 	bool whole, client_key, paused;
 	bool content_seen, finish_seen;
 };
@@ -111,12 +114,18 @@ static void note(struct answer *a, const struct sl_entry *e)
 static bool move_entries(struct answer *a)
 {
 	struct sl_entry e;
+	struct sl_event covered;
+	struct sl_buf room;
 	int r;
 	bool any = false;
+	sl_buf_init(&room, ERROR_TEXT_MAX);
 	while ((r = sl_reader_next(a->reader, &e)) == 1) {
 		any = true;
 		note(a, &e);
-		if (stream_append(a->stream, &e) < 0)
+		redact_error(&e, a->key, &covered, &room);
+		int appended = stream_append(a->stream, &e);
+		sl_buf_fini(&room);
+		if (appended < 0)
 			return false; /* no memory: it has stopped us */
 		if (e.flags & SL_ENTRY_FAILED) {
 			metrics_add(METRIC_UPSTREAM_ERRORS, 1);
@@ -159,7 +168,7 @@ static void head(struct transfer_handler *h, struct transfer *t)
 	struct answer *a = FROM(h, struct answer, handler);
 	sl_buf_fini(&a->body);
 	struct sl_slice passed = transfer_headers(t);
-	if (passed.n)
+	if (passed.n && !redact_finds(passed, a->key))
 		sl_buf_put_slice(&a->stream->head, passed);
 	a->reader = sl_reader_new(&(struct sl_reader_options){
 		.dialect = a->dialect,
@@ -203,7 +212,6 @@ static const struct fault faults[] = {
 			  "the connection to the upstream broke before the answer was complete"},
 	[TRANSFER_BAD] = {502, "upstream_bad_response",
 			  "the upstream's response is not usable HTTP"},
-	[TRANSFER_NOMEM] = {500, "out_of_memory", "out of memory"},
 };
 
 static struct sl_event fault_event(const struct fault *f)
@@ -292,6 +300,7 @@ void answer_start(struct upstreams *u, struct stream *s, struct generation *g, s
 			     .total.fire = total_over,
 			     .dialect = g->dialect,
 			     .whole = g->whole,
+			     .key = o->key_from_client ? NULL : o->key,
 			     .client_key = o->key_from_client};
 	if (a->next)
 		a->next->link = &a->next;

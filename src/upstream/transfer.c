@@ -93,6 +93,11 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
 	(void)size;
+	if (t->want_pause && !t->cancelled) { /* libcurl reads on within one call as long as bytes
+						 come: it keeps these */
+		t->paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	multi_enter(t->multi);
 	if (!t->cancelled)
 		announce_head(t);
@@ -269,8 +274,7 @@ static enum transfer_result result_of(const struct transfer *t, CURLcode code)
 		return TRANSFER_TLS;
 	case CURLE_OPERATION_TIMEDOUT: /* only the connect timeout is libcurl's */
 		return t->head_bytes ? TRANSFER_CUT : TRANSFER_TIMEOUT;
-	case CURLE_OUT_OF_MEMORY:
-		return TRANSFER_NOMEM;
+	case CURLE_OUT_OF_MEMORY: /* what libcurl says of a header line of more than 100 KB */
 	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:

@@ -34,7 +34,6 @@ enum transfer_result {
 	TRANSFER_CLOSED,      /* the connection ended without an answer */
 	TRANSFER_CUT,         /* … in the middle of one */
 	TRANSFER_BAD,         /* what came is not HTTP, or too much of it */
-	TRANSFER_NOMEM,
 };
 
 struct transfer;

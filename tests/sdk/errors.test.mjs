@@ -187,6 +187,15 @@ describe('what goes wrong', {timeout: 60_000}, () => {
 				typeof error.code === 'string');
 	});
 
+	it('a connection that dies before an answer is a 502, and nobody pays twice', async () => {
+		rig.upstream.on('dies', async call => call.cut());
+		for (const stream of [false, true])
+			await assert.rejects(client.chat.completions.create({model: 'dies', messages, stream}),
+				error => error instanceof OpenAI.InternalServerError && error.status === 502 &&
+					error.code === 'upstream_closed');
+		assert.equal(rig.upstream.of('dies').length, 2); // two requests, each sent on once
+	});
+
 	it('a finish reason without [DONE] is a whole answer', async () => {
 		rig.upstream.on('no done', async call => call.end(role() + text('a') + finish()));
 		const asked = {model: 'no done', messages};

@@ -138,6 +138,16 @@ START_TEST(a_usage_chunk_is_kept_from_who_did_not_ask)
 }
 END_TEST
 
+START_TEST(browsers_are_told_of_usage_in_any_case)
+{
+	struct encoder e = encoder(FORMAT_EVENTS);
+
+	e.hide_usage = true;
+	CHECK(e, "event: usage\nid: st.1\ndata: {\"prompt_tokens\":3}\n\n",
+	      entry_of(1, &usage, "{}", SL_ENTRY_USAGE_ONLY));
+}
+END_TEST
+
 START_TEST(a_failed_stream_of_chunks_ends_with_an_error_and_done)
 {
 	struct encoder e = encoder(FORMAT_OPENAI);
@@ -375,6 +385,7 @@ int main(void)
 
 	tcase_add_test(tc, chunks_go_on_as_they_came_with_their_ids_and_one_retry);
 	tcase_add_test(tc, a_usage_chunk_is_kept_from_who_did_not_ask);
+	tcase_add_test(tc, browsers_are_told_of_usage_in_any_case);
 	tcase_add_test(tc, a_failed_stream_of_chunks_ends_with_an_error_and_done);
 	tcase_add_test(tc, a_stopped_stream_of_chunks_gets_the_finish_reason_that_sdks_want);
 	tcase_add_loop_test(tc, each_event_has_its_block_for_browsers, 0, COUNT(events));
