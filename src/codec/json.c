@@ -258,12 +258,13 @@ bool json_is(struct json v, const char *s)
 
 int json_int(struct json v, int64_t *out)
 {
-	const char *p = v.raw.p, *end = v.raw.p + v.raw.n;
+	const char *p = v.raw.p, *end;
 	uint64_t value = 0, max = INT64_MAX;
 	bool negative;
 
 	if (v.type != JSON_NUMBER || v.raw.n == 0)
 		return -SL_E_TYPE;
+	end = p + v.raw.n;
 	negative = *p == '-';
 	if (negative) {
 		max++;

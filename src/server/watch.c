@@ -17,6 +17,7 @@
 #include <sluice/error.h>
 #include "base/log.h"
 #include "server/respond.h"
+#include "server/routes.h"
 #include "server/server_private.h"
 
 #define RETRY_MIN_MS     1000
