@@ -162,6 +162,8 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 	case FORMAT_OPENAI:
 		write_chunks(e, in, w);
 		break;
+	case FORMAT_DOCUMENT:
+		break;
 	case FORMAT_EVENTS:
 		encode_events(e, in, w);
 		break;

@@ -41,6 +41,9 @@ enum format {
 	/* The body of a response that is no stream: the frame of the SL_ENTRY_WHOLE entry and
 	   nothing else. */
 	FORMAT_WHOLE,
+
+	/* One JSON document of all of it (document.h): not for encoders. */
+	FORMAT_DOCUMENT,
 };
 
 struct encoder {

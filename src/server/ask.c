@@ -1,6 +1,7 @@
 /* /ask, the shortest way in: a prompt as it stands, by curl or EventSource. */
 #include <string.h>
 #include <strings.h>
+#include "server/format.h"
 #include "server/requests.h"
 #include "server/respond.h"
 #include "server/routes.h"
@@ -8,27 +9,6 @@
 
 /* An EventSource reconnects: its answer goes on meanwhile. */
 static const struct leave comes_back = {.what = LEAVE_DETACH, .grace_ms = 30000};
-
-static bool choose_format(struct exchange *x, enum format *format)
-{
-	static const struct {
-		const char *name;
-		enum format format;
-	} names[] = {{"events", FORMAT_EVENTS}, {"text", FORMAT_TEXT}, {"openai", FORMAT_OPENAI}};
-	const char *wanted = exchange_query(x, "format");
-	const char *accept = exchange_header(x, "Accept");
-	*format = accept && strstr(accept, "text/event-stream") ? FORMAT_EVENTS : FORMAT_TEXT;
-	if (!wanted)
-		return true;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(names[i].name, wanted) == 0) {
-			*format = names[i].format;
-			return true;
-		}
-	respond_refusal(x, 400, "invalid_request_error", "invalid_format",
-			"format is events, text or openai");
-	return false;
-}
 
 /* The prompt: the body as it stands (curl -d sends it as a form, which it is not), or ?q=. */
 static struct sl_slice prompt_of(const struct exchange *x)
@@ -40,7 +20,7 @@ void handle_ask(struct exchange *x)
 {
 	struct watch_options o = {0};
 	const char *type = exchange_header(x, "Content-Type");
-	if (!choose_format(x, &o.format))
+	if (!format_choose(x, &o.format))
 		return;
 	o.hide_usage = o.format == FORMAT_OPENAI; /* nobody asked for that chunk */
 	if (watch_resume(x, &o))

@@ -53,6 +53,7 @@ struct exchange {
 	const struct route *route;
 	char method[16];
 	char *path;
+	char param[64];   /* the segment of the path that the route leaves open; "" */
 	size_t uri_bytes; /* of the request line's target */
 	uint64_t born_us;
 	char request_id[RANDOM_ID_LEN + 1];
@@ -69,7 +70,8 @@ struct exchange {
 	struct timer tick; /* open_after while WAITING, then heartbeats */
 	size_t skip;       /* bytes of the entry at hand that are written */
 	uint64_t heartbeat_ms;
-	bool lost; /* entries that this client has not read are gone: say so */
+	bool any_end; /* see struct watch_options */
+	bool lost;    /* entries that this client has not read are gone: say so */
 	bool heartbeat_due, open_now, finished, pages_released;
 	struct exchange *resume_next;
 };

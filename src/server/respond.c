@@ -103,7 +103,8 @@ void respond_error(struct exchange *x, const struct sl_event *error, struct sl_s
 		}
 		if (error->n0 == 405) {
 			const char *allowed = NULL;
-			route_find("", x->path, &allowed);
+			char segment[sizeof(x->param)];
+			route_find("", x->path, segment, sizeof(segment), &allowed);
 			MHD_add_response_header(r, "Allow", allowed ? allowed : "");
 		}
 	}

@@ -15,6 +15,9 @@ static const struct route routes[] = {
 	{"GET", "/v1/models", handle_models, ROUTE_F_SPENDS, SL_DIALECT_OPENAI_JSON, NULL},
 	{"GET", "/ask", handle_ask, ROUTE_F_SPENDS, SL_DIALECT_OPENAI_CHAT, "/chat/completions"},
 	{"POST", "/ask", handle_ask, ROUTE_F_SPENDS, SL_DIALECT_OPENAI_CHAT, "/chat/completions"},
+	{"GET", "/v1/streams/*", handle_stream, ROUTE_F_SPENDS | ROUTE_F_DRAINING, 0, NULL},
+	{"DELETE", "/v1/streams/*", handle_stop, ROUTE_F_SPENDS | ROUTE_F_DRAINING, 0, NULL},
+	{"POST", "/v1/streams/*/stop", handle_stop, ROUTE_F_SPENDS | ROUTE_F_DRAINING, 0, NULL},
 	{"GET", "/healthz", handle_health, ROUTE_F_DRAINING, 0, NULL},
 	{"GET", "/readyz", handle_ready, ROUTE_F_DRAINING, 0, NULL},
 	{"GET", "/metrics", handle_metrics, ROUTE_F_DRAINING | ROUTE_F_METRICS, 0, NULL},
@@ -32,17 +35,42 @@ static bool serves(const struct route *r, const char *method)
 		!(r->flags & ROUTE_F_SPENDS));
 }
 
-const struct route *route_find(const char *method, const char *path, const char **allowed)
+bool route_matches(const char *pattern, const char *path, char *param, size_t size)
 {
-	bool get = false, post = false;
+	const char *star = strchr(pattern, '*');
+	if (!star)
+		return strcmp(pattern, path) == 0;
+	size_t before = (size_t)(star - pattern);
+	if (strncmp(pattern, path, before) != 0)
+		return false;
+	size_t n = strcspn(path + before, "/");
+	if (n == 0 || n >= size || strcmp(path + before + n, star + 1) != 0)
+		return false;
+	memcpy(param, path + before, n);
+	param[n] = '\0';
+	return true;
+}
+
+/* The methods that a path has, for the header Allow; the bits are those of the letters G, P, D. */
+static const char *methods(unsigned found)
+{
+	static const char *const names[] = {
+		NULL,     "GET",         "POST",         "GET, POST",
+		"DELETE", "GET, DELETE", "POST, DELETE", "GET, POST, DELETE"};
+	return names[found];
+}
+
+const struct route *route_find(const char *method, const char *path, char *param, size_t size,
+			       const char **allowed)
+{
+	unsigned found = 0;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-		if (strcmp(routes[i].path, path) != 0)
+		if (!route_matches(routes[i].path, path, param, size))
 			continue;
 		if (serves(&routes[i], method))
 			return &routes[i];
-		get |= routes[i].method[0] == 'G';
-		post |= routes[i].method[0] == 'P';
+		found |= routes[i].method[0] == 'G' ? 1 : routes[i].method[0] == 'P' ? 2 : 4;
 	}
-	*allowed = get && post ? "GET, POST" : get ? "GET" : post ? "POST" : NULL;
+	*allowed = methods(found);
 	return NULL;
 }

@@ -14,7 +14,7 @@ enum {
 };
 
 struct route {
-	const char *method, *path;
+	const char *method, *path; /* a segment "*" of the path is the exchange's param */
 	void (*handle)(struct exchange *
 			       x); /* the request is complete: queue a response, or start to wait */
 	unsigned flags;
@@ -22,16 +22,27 @@ struct route {
 	const char *upstream_path;
 };
 
-/* The route of a request. NULL: 404, or 405 when *allowed was set to the methods that the path has.
+/* Whether `path` is of the form `pattern`; the segment in the place of "*" goes to param when it
+ * fits. */
+bool route_matches(const char *pattern, const char *path, char *param, size_t size);
+
+/* The route of a request; *param is set when its path has one. NULL: 404, or 405 when *allowed was
+ * set to the methods that the path has.
  */
-const struct route *route_find(const char *method, const char *path, const char **allowed);
+const struct route *route_find(const char *method, const char *path, char *param, size_t size,
+			       const char **allowed);
+
+/* The document format of s as the answer (streams.c). */
+void respond_document(struct exchange *x, struct stream *s);
 
 /* The handlers; each in the file of that name. */
 void handle_completion(struct exchange *x); /* completion.c: POST /v1/chat/completions,
 					       /v1/completions, /v1/embeddings */
 void handle_ask(struct exchange *x);        /* ask.c */
-void handle_models(struct exchange *x);     /* completion.c */
-void handle_health(struct exchange *x);     /* misc.c */
+void handle_stream(struct exchange *x);     /* streams.c: GET /v1/streams/{id} */
+void handle_stop(struct exchange *x);   /* POST /v1/streams/{id}/stop, DELETE /v1/streams/{id} */
+void handle_models(struct exchange *x); /* completion.c */
+void handle_health(struct exchange *x); /* misc.c */
 void handle_ready(struct exchange *x);
 void handle_metrics(struct exchange *x);
 void handle_page(struct exchange *x);

@@ -253,6 +253,11 @@ static void answer_failure(struct exchange *x, const struct log_entry *e)
 	watch_end(x);
 }
 
+static bool waits_for_end(enum format f)
+{
+	return f == FORMAT_WHOLE || f == FORMAT_DOCUMENT;
+}
+
 /* Something can be said: looks ahead what it is. */
 static void answer(struct exchange *x)
 {
@@ -262,7 +267,7 @@ static void answer(struct exchange *x)
 	loop_stop_timer(x->server->loop, &x->tick);
 	log_cursor_init(&ahead, &x->viewer.stream->log, x->viewer.cursor.seq);
 	while (log_cursor_peek(&ahead, &e) == 1) {
-		if (e->flags & SL_ENTRY_FAILED) {
+		if (e->flags & SL_ENTRY_FAILED && !x->any_end) {
 			answer_failure(x, e);
 			break;
 		}
@@ -277,18 +282,24 @@ static void answer(struct exchange *x)
 	log_cursor_fini(&ahead);
 	if (x->state != X_WAITING)
 		return;
-	if (format != FORMAT_WHOLE) {
+	if (format == FORMAT_DOCUMENT) {
+		struct stream *s = stream_ref(x->viewer.stream);
+		watch_end(x);
+		respond_document(x, s);
+		stream_unref(s);
+	} else if (format == FORMAT_WHOLE) {
+		watch_end(x);
+		respond_refusal(x, 502, "server_error", SL_CODE_INCOMPLETE,
+				"the upstream gave no answer");
+	} else {
 		open_response(x, MHD_SIZE_UNKNOWN);
-		return;
 	}
-	watch_end(x);
-	respond_refusal(x, 502, "server_error", SL_CODE_INCOMPLETE, "the upstream gave no answer");
 }
 
 /* Waits on, or answers. */
 static void wait_or_answer(struct exchange *x)
 {
-	if (!x->open_now && viewer_arm_state(&x->viewer, x->encoder.format == FORMAT_WHOLE))
+	if (!x->open_now && viewer_arm_state(&x->viewer, waits_for_end(x->encoder.format)))
 		exchange_suspend(x);
 	else
 		answer(x);
@@ -323,13 +334,14 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 		return;
 	}
 	x->state = X_WAITING;
-	x->open_now = o->at_once;
+	x->open_now = o->at_once && !waits_for_end(o->format);
+	x->any_end = o->any_end;
 	if (x->conn->gone) { /* left while the request was read */
 		watch_end(x);
 		x->state = X_READING;
 		return;
 	}
-	if (!o->at_once && o->format != FORMAT_WHOLE)
+	if (!o->at_once && !waits_for_end(o->format))
 		loop_set_timer(x->server->loop, &x->tick, config->open_after_ms);
 	wait_or_answer(x);
 }

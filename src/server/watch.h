@@ -10,6 +10,7 @@ struct watch_options {
 	bool hide_usage; /* see struct encoder */
 	bool at_once; /* the status line does not wait for content: somebody comes back to a stream
 		       */
+	bool any_end; /* FORMAT_DOCUMENT: a stream that failed is answered like any other */
 	uint64_t after_seq; /* begin behind this entry */
 	const char *stream; /* watch that stream ("{id}"), from the start unless a position is
 			       named; NULL */

@@ -35,7 +35,6 @@ const mended = [
 	['a null role', around(delta({role: null, content: 'a'})).slice(role().length)],
 	['an empty role in every chunk',
 		delta({role: '', content: 'a'}) + delta({role: '', content: 'b'}) + finish() + done],
-	['a missing role', text('a') + text('b') + finish() + done],
 	['a choice without index', around(without({delta: {content: 'a'}}, 'index'))],
 	['no choice with an index', [{role: 'assistant'}, {content: 'a'}, {content: 'b'}]
 		.map(d => without({delta: d}, 'index')).join('') +

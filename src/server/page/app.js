@@ -310,7 +310,12 @@ window.onkeydown = event => {
 };
 
 const stopAnswer = stop.onclick = () => {
-	if (current) current.end({stopped: true});
+	if (current) {
+		// Closing alone would let the answer go on for a while, for a page that comes back.
+		const stream = current.lastId?.split('.')[0];
+		if (stream) fetch(`/v1/streams/${stream}/stop`, {method: 'POST'}).catch(() => {});
+		current.end({stopped: true});
+	}
 	input.focus();
 };
 

@@ -1,0 +1,97 @@
+/* /v1/streams/{id}: watching a stream that is there, and ending it. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "codec/document.h"
+#include "server/format.h"
+#include "server/respond.h"
+#include "server/routes.h"
+#include "server/server_private.h"
+#include "server/watch.h"
+
+#define DOCUMENT_MAX ((size_t)64 << 20)
+
+/* Folds in all that the log still holds. */
+static void fold(struct document *d, struct stream *s)
+{
+	struct log_cursor c;
+	const struct log_entry *e;
+	log_cursor_init(&c, &s->log, s->log.first_seq);
+	while (log_cursor_peek(&c, &e) == 1) {
+		struct sl_event *events = calloc(e->n_events + 1u, sizeof(*events));
+		if (!events) {
+			d->no_memory = true;
+			break;
+		}
+		struct sl_entry entry = {.flags = e->flags, .events = events};
+		entry.n_events = log_entry_events(e, events, e->n_events);
+		document_add(d, &entry, e->seq);
+		free(events);
+		log_cursor_advance(&c, e);
+	}
+	log_cursor_fini(&c);
+}
+
+void respond_document(struct exchange *x, struct stream *s)
+{
+	struct document d;
+	struct sl_buf out;
+	enum stream_state state = s->state;
+	document_init(&d, DOCUMENT_MAX);
+	sl_buf_init(&out, DOCUMENT_MAX);
+	fold(&d, s);
+	struct document_frame f = {.id = s->id,
+				   .state = stream_state_name(state),
+				   .model = s->name,
+				   .first_token_ms = -1,
+				   .total_ms = -1};
+	/* These two are the owner's; after the end they do not change any more. */
+	if (stream_state_ended(state)) {
+		if (s->first_content_us)
+			f.first_token_ms = (int64_t)(s->first_content_us - s->born_us) / 1000;
+		f.total_ms = (int64_t)(s->ended_us - s->born_us) / 1000;
+	}
+	if (document_print(&d, &f, &out) == 0)
+		respond_bytes(x, 200, "application/json", sl_buf_slice(&out));
+	else
+		respond_refusal(x, 500, "server_error", "out_of_memory", "out of memory");
+	sl_buf_fini(&out);
+	document_fini(&d);
+}
+
+static struct stream *named_stream(struct exchange *x)
+{
+	struct stream *s = stream_find(x->server->table, sl_slice_str(x->param));
+	if (!s)
+		respond_refusal(x, 404, "invalid_request_error", "stream_not_found",
+				"there is no such stream");
+	return s;
+}
+
+void handle_stream(struct exchange *x)
+{
+	struct watch_options o = {.stream = x->param};
+	if (!format_choose(x, &o.format))
+		return;
+	o.hide_usage = o.format == FORMAT_OPENAI;
+	if (o.format != FORMAT_DOCUMENT) {
+		watch_resume(x, &o);
+		return;
+	}
+	struct stream *s = named_stream(x);
+	if (s)
+		respond_document(x, s);
+	stream_unref(s);
+}
+
+/* The order is on its way to the stream's owner; the answer is what the stream was when it ended.
+ */
+void handle_stop(struct exchange *x)
+{
+	struct stream *s = named_stream(x);
+	if (!s)
+		return;
+	stream_stop(s);
+	watch_start(x, s, &(struct watch_options){.format = FORMAT_DOCUMENT, .any_end = true});
+	stream_unref(s);
+}
