@@ -37,7 +37,7 @@ struct process {
 	struct demo *demo;
 	char demo_url[64];
 	int signal_fd;
-	bool draining;
+	bool draining, serving;
 };
 
 /* One file for each client, one for each upstream connection: take what the system lets us have,
@@ -289,7 +289,7 @@ static void stop(struct process *p)
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_free(p->workers[i]);
 	for (size_t i = 0; i < p->config->server.n_listen; i++)
-		if (p->config->server.listen[i].is_unix && p->n_workers)
+		if (p->config->server.listen[i].is_unix && p->serving) /* else it is another's */
 			unlink(p->config->server.listen[i].host);
 	free(p->workers);
 	server_shared_free(p->shared.server);
@@ -303,7 +303,8 @@ static int serve(struct process *p)
 	int status = EXIT_FAILED;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	if (start(p)) {
-		if (start_serving(p))
+		p->serving = start_serving(p);
+		if (p->serving)
 			status = EXIT_SUCCESS;
 		else
 			drain(p, 0);

@@ -182,7 +182,8 @@ static enum MHD_Result begin(struct exchange *x, const char *method, const char 
 	x->started = true;
 	x->path = strdup(url);
 	snprintf(x->method, sizeof(x->method), "%s", method);
-	x->route = route_find(method, url, x->param, sizeof(x->param), &allowed);
+	if (!x->nul_in_path)
+		x->route = route_find(method, url, x->param, sizeof(x->param), &allowed);
 	struct refusal r = guard_check(x);
 	if (r.status == 0 && x->route && !is_served_here(x))
 		r = nothing_here;

@@ -176,8 +176,6 @@ struct refusal guard_check(struct exchange *x)
 	struct refusal r = check_framing(&f, x->http_1_0, o->body_bytes);
 	if (r.status)
 		return r;
-	if (x->nul_in_path)
-		return bad_request("the path has a NUL");
 	if (x->uri_bytes > o->uri_bytes)
 		return (struct refusal){414, "invalid_request_error", "uri_too_long",
 					"the request's URL is too long", true};

@@ -55,6 +55,7 @@ void respond_bytes(struct exchange *x, unsigned status, const char *content_type
 								 MHD_RESPMEM_MUST_COPY);
 	if (r) {
 		respond_headers(x, r);
+		MHD_add_response_header(r, "Cache-Control", "no-cache, no-store, no-transform");
 		if (content_type)
 			MHD_add_response_header(r, "Content-Type", content_type);
 	}

@@ -182,7 +182,7 @@ bool stream_log_evict(struct stream_log *log, uint64_t read_seq, size_t max_byte
 	while (log->bytes > max_bytes && log->head) {
 		struct segment *s = log->head;
 		bool last = s == log->tail;
-		if (s->first_seq + s->count - 1 > read_seq || (last && max_bytes > 0))
+		if (s->first_seq + s->count - 1 > read_seq)
 			break;
 		pthread_mutex_lock(&log->lock);
 		log->head = s->next;

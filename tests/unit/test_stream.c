@@ -333,6 +333,30 @@ START_TEST(a_stream_that_nobody_reads_pauses_its_producer_and_goes_on_when_someb
 }
 END_TEST
 
+START_TEST(an_entry_larger_than_the_budget_pauses_only_until_it_is_read)
+{
+	static char large[200 << 10];
+	clock_set_for_test(1000000000);
+	loop_turn(&loop, 0);
+	struct stream *s = new_stream();
+	struct dummy d = dummy_new();
+	struct viewer a;
+	const struct log_entry *e;
+	memset(large, 'x', sizeof(large) - 1);
+	stream_set_producer(s, &d.producer);
+	attach(s, &a, 0);
+	append_text(s, large);
+	ck_assert_int_eq(d.paused, 1);
+	ck_assert_int_eq(viewer_peek(&a, &e), 1);
+	viewer_advance(&a, e);
+	clock_set_for_test(1001000000);
+	loop_turn(&loop, 0);
+	ck_assert_int_eq(d.paused, 0);
+	viewer_detach(&a);
+	stream_unref(s);
+}
+END_TEST
+
 START_TEST(a_slow_viewer_does_not_hold_a_fast_one_and_learns_that_it_lost)
 {
 	struct stream *s = new_stream();
@@ -699,6 +723,7 @@ int main(void)
 	tcase_add_test(t, a_drained_stream_reads_on_and_keeps_within_its_budget);
 	tcase_add_test(
 		t, a_stream_that_nobody_reads_pauses_its_producer_and_goes_on_when_somebody_does);
+	tcase_add_test(t, an_entry_larger_than_the_budget_pauses_only_until_it_is_read);
 	tcase_add_test(t, a_slow_viewer_does_not_hold_a_fast_one_and_learns_that_it_lost);
 	tcase_add_test(t, many_live_streams_that_are_read_stay_within_the_memory_of_all);
 	tcase_add_test(t, a_memory_too_small_for_all_slows_them_and_stops_none);
