@@ -2,13 +2,16 @@
 #include "server/conn.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "server/gate.h"
 #include "server/guard.h"
 #include "server/respond.h"
 #include "server/routes.h"
@@ -41,34 +44,6 @@ static void too_slow(struct timer *t)
 	shutdown(FROM(t, struct conn, deadline)->io.fd, SHUT_RDWR);
 }
 
-struct conn *conn_new(struct server *s, int fd, const struct client_address *a, bool is_unix,
-		      bool metrics_only)
-{
-	struct conn *c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	*c = (struct conn){.io = {fd, client_gone},
-			   .server = s,
-			   .address = *a,
-			   .deadline.fire = too_slow,
-			   .is_unix = is_unix,
-			   .metrics_only = metrics_only};
-	return c;
-}
-
-static void conn_begin(struct conn *c)
-{
-	struct server *s = c->server;
-	s->adding = NULL;
-	c->next = s->conns;
-	c->link = &s->conns;
-	if (c->next)
-		c->next->link = &c->next;
-	s->conns = c;
-	loop_add_io(s->loop, &c->io, EPOLLRDHUP | EPOLLET);
-	loop_set_timer(s->loop, &c->deadline, s->config->set.options->request_headers_ms);
-}
-
 static void conn_end(struct conn *c)
 {
 	struct server *s = c->server;
@@ -77,9 +52,113 @@ static void conn_end(struct conn *c)
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
-	shard_closed(c->shard);
+	if (c->shard)
+		shard_closed(c->shard);
 	shared_release(s->shared, &c->address);
 	free(c);
+}
+
+void conn_drop(struct conn *c)
+{
+	int fd = c->io.fd;
+	conn_end(c);
+	close(fd);
+}
+
+static void drop_late(struct timer *t)
+{
+	conn_drop(FROM(t, struct conn, deadline));
+}
+
+/* Gives the connection to libmicrohttpd, which reads from the start. */
+static void hand_over(struct conn *c)
+{
+	struct server *s = c->server;
+	c->io.ready = client_gone;
+	c->deadline.fire = too_slow;
+	loop_change_io(s->loop, &c->io, EPOLLRDHUP | EPOLLET);
+	if (!shard_add(s, c, &c->from, c->from_len)) /* it has closed the descriptor */
+		conn_end(c);
+}
+
+/* Answers a first head that is none, past libmicrohttpd. */
+static void refuse_head(struct conn *c, enum gate result, const char *why)
+{
+	char answer[512], rest[4096];
+	bool large = result == GATE_TOO_LARGE;
+	struct sl_event error = stream_error(large ? 413 : 400, "invalid_request_error",
+					     large ? "request_too_large" : "bad_request", why);
+	struct sl_buf body;
+	sl_buf_init(&body, sizeof(answer));
+	openai_error_body(&error, SL_LIT(""), false, &body);
+	int n = snprintf(answer, sizeof(answer),
+			 "HTTP/1.1 %s\r\nContent-Type: application/json\r\nX-Content-Type-Options: "
+			 "nosniff\r\n"
+			 "Connection: close\r\nContent-Length: %zu\r\n\r\n%.*s",
+			 large ? "413 Content Too Large" : "400 Bad Request", body.len,
+			 (int)body.len, body.p);
+	sl_buf_fini(&body);
+	metrics_add(METRIC_REFUSED, 1);
+	ssize_t sent = send(c->io.fd, answer, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)sent;
+	shutdown(c->io.fd, SHUT_WR);
+	/* What stays unread when a socket is closed makes the kernel throw away what was sent. */
+	for (int i = 0; i < 64 && recv(c->io.fd, rest, sizeof(rest), MSG_DONTWAIT) > 0; i++)
+		;
+	conn_drop(c);
+}
+
+/* Bytes have come, and nobody has read them yet: is there a whole head? */
+static void look_at_head(struct loop_io *io, uint32_t events)
+{
+	struct conn *c = FROM(io, struct conn, io);
+	struct server *s = c->server;
+	const char *why = "";
+	size_t limit = s->peek_bytes;
+	ssize_t n = recv(io->fd, s->peeked, limit, MSG_PEEK | MSG_DONTWAIT);
+	(void)events;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		conn_drop(c);
+		return;
+	}
+	enum gate result =
+		n < 0 ? GATE_INCOMPLETE : gate_check(sl_slice(s->peeked, (size_t)n), &why);
+	if (result == GATE_BAD_REQUEST || result == GATE_TOO_LARGE)
+		refuse_head(c, result, why);
+	else if (result == GATE_GOOD ||
+		 (size_t)(n < 0 ? 0 : n) == limit) /* too long: libmicrohttpd says so */
+		hand_over(c);
+	else if (events & EPOLLRDHUP)
+		conn_drop(c);
+}
+
+struct conn *conn_new(struct server *s, int fd, const struct client_address *a, bool is_unix,
+		      bool metrics_only, const struct sockaddr_storage *from, socklen_t from_len)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	*c = (struct conn){.io = {fd, look_at_head},
+			   .server = s,
+			   .address = *a,
+			   .from = *from,
+			   .from_len = from_len,
+			   .deadline.fire = drop_late,
+			   .is_unix = is_unix,
+			   .metrics_only = metrics_only};
+	if (loop_add_io(s->loop, &c->io, EPOLLIN | EPOLLRDHUP | EPOLLET) < 0) {
+		free(c);
+		return NULL;
+	}
+	c->next = s->conns;
+	c->link = &s->conns;
+	if (c->next)
+		c->next->link = &c->next;
+	s->conns = c;
+	loop_set_timer(s->loop, &c->deadline, s->config->set.options->request_headers_ms);
+	if (s->shared->tls_cert)
+		hand_over(c);
+	return c;
 }
 
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
@@ -89,8 +168,8 @@ void conn_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
 		/* Called from within MHD_add_connection(), on the thread that called it. */
 		struct conn *c = shard_adding(cls);
 		c->mhd = mhd;
+		c->server->adding = NULL;
 		*socket_context = c;
-		conn_begin(c);
 	} else if (*socket_context) {
 		conn_end(*socket_context);
 		*socket_context = NULL;

@@ -34,6 +34,8 @@ struct conn {
 	struct timer deadline; /* for the request's head, then its body */
 	struct exchange *x;    /* the request under way; NULL */
 	bool gone;             /* the client has closed its side */
+	struct sockaddr_storage from;
+	socklen_t from_len;
 	bool is_unix, metrics_only;
 	struct conn *next, **link; /* all of the server's */
 };
@@ -76,9 +78,13 @@ struct exchange {
 	struct exchange *resume_next;
 };
 
-/* A connection that was accepted; it is counted already. NULL without memory. */
+/* A connection that was accepted; it is counted already, and the descriptor its own. It goes to
+ * libmicrohttpd when its first head is there and good. NULL without memory: nothing was taken. */
 struct conn *conn_new(struct server *s, int fd, const struct client_address *a, bool is_unix,
-		      bool metrics_only);
+		      bool metrics_only, const struct sockaddr_storage *from, socklen_t from_len);
+
+/* Closes a connection that libmicrohttpd does not have (yet). */
+void conn_drop(struct conn *c);
 
 /* libmicrohttpd's callbacks; cls is the shard. */
 void conn_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,

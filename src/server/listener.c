@@ -126,15 +126,9 @@ static void take(struct listener *l, int fd, const struct sockaddr_storage *from
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	if (!l->is_unix)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	struct conn *c = conn_new(s, fd, &address, l->is_unix, l->metrics_only);
-	if (!c) {
+	if (!conn_new(s, fd, &address, l->is_unix, l->metrics_only, from, len)) {
 		shared_release(s->shared, &address);
 		refuse(s, fd);
-		return;
-	}
-	if (!shard_add(s, c, from, len)) {
-		shared_release(s->shared, &address);
-		free(c);
 	}
 }
 

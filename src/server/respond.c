@@ -56,6 +56,8 @@ void respond_bytes(struct exchange *x, unsigned status, const char *content_type
 	if (r) {
 		respond_headers(x, r);
 		MHD_add_response_header(r, "Cache-Control", "no-cache, no-store, no-transform");
+		if (x->encoder.stream_id[0])
+			MHD_add_response_header(r, "X-Stream-Id", x->encoder.stream_id);
 		if (content_type)
 			MHD_add_response_header(r, "Content-Type", content_type);
 	}

@@ -64,7 +64,9 @@ struct server *server_new(struct loop *loop, struct server_shared *shared,
 			     .config = snapshot_take(set),
 			     .stage.run = run_stage,
 			     .spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC)};
-	if (!s->config) {
+	s->peek_bytes = set->options->header_bytes;
+	s->peeked = malloc(s->peek_bytes);
+	if (!s->config || !s->peeked) {
 		server_free(s);
 		return NULL;
 	}
@@ -122,10 +124,16 @@ void server_free(struct server *s)
 		return;
 	assert(s->busy == 0);
 	close_listeners(s);
+	for (struct conn *c = s->conns, *next; c; c = next) {
+		next = c->next;
+		if (!c->shard)
+			conn_drop(c);
+	}
 	shards_free(s);
 	snapshot_drop(s->config);
 	if (s->spare_fd >= 0)
 		close(s->spare_fd);
 	free(s->events);
+	free(s->peeked);
 	free(s);
 }

@@ -28,7 +28,9 @@ struct server {
 	struct conn *conns;
 	struct exchange *resume; /* to be resumed at the end of the turn */
 	unsigned busy;
-	int spare_fd;            /* given up to answer 503 when descriptors run out */
+	int spare_fd; /* given up to answer 503 when descriptors run out */
+	char *peeked; /* room for a head, of limits.headers as it was at the start */
+	size_t peek_bytes;
 	struct sl_event *events; /* room to unpack an entry's */
 	size_t events_max;
 };

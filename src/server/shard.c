@@ -136,8 +136,10 @@ bool shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *
 	 * descriptor. */
 	MHD_add_connection(sh->daemon, c->io.fd, (const struct sockaddr *)from, from_len);
 	bool taken = s->adding == NULL;
-	if (!taken)
+	if (!taken) {
 		sh->connections--;
+		c->shard = NULL;
+	}
 	s->adding = NULL;
 	shard_touch(sh);
 	return taken;

@@ -1,4 +1,5 @@
 /* /v1/streams/{id}: watching a stream that is there, and ending it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
@@ -37,6 +38,7 @@ void respond_document(struct exchange *x, struct stream *s)
 	struct document d;
 	struct sl_buf out;
 	enum stream_state state = s->state;
+	snprintf(x->encoder.stream_id, sizeof(x->encoder.stream_id), "%s", s->id);
 	document_init(&d, DOCUMENT_MAX);
 	sl_buf_init(&out, DOCUMENT_MAX);
 	fold(&d, s);
