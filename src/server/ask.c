@@ -7,9 +7,6 @@
 #include "server/routes.h"
 #include "server/server_private.h"
 
-/* An EventSource reconnects: its answer goes on meanwhile. */
-static const struct leave comes_back = {.what = LEAVE_DETACH, .grace_ms = 30000};
-
 /* The prompt: the body as it stands (curl -d sends it as a form, which it is not), or ?q=. */
 static struct sl_slice prompt_of(const struct exchange *x)
 {
@@ -54,5 +51,5 @@ void handle_ask(struct exchange *x)
 	}
 	const struct stream_options *streams = x->config->set.streams;
 	bool waits = o.format == FORMAT_EVENTS && !streams->leave_is_set;
-	request_start(x, g, waits ? comes_back : streams->when_client_leaves, &o);
+	request_start(x, g, waits ? request_comes_back : streams->when_client_leaves, &o);
 }

@@ -8,6 +8,10 @@
 #include "server/server_private.h"
 #include "server/watch.h"
 
+#define IDEMPOTENCY_KEY_MAX 255
+
+const struct leave request_comes_back = {.what = LEAVE_DETACH, .grace_ms = 30000};
+
 /* Never kept for upstreams: what is about this connection, and credentials, which have a way of
  * their own. */
 static const char *const own_headers[] = {
@@ -28,6 +32,7 @@ static const char *const own_headers[] = {
 	"accept",
 	"accept-encoding",
 	"expect",
+	"idempotency-key",
 	"proxy-authorization",
 	"proxy-connection",
 	"last-event-id",
@@ -86,12 +91,54 @@ bool request_read_body(struct exchange *x, struct generation *g)
 	return false;
 }
 
+/* Route and body: what one idempotency key stands for. */
+static uint64_t hash_of(const struct exchange *x, const struct generation *g)
+{
+	uint64_t h = 14695981039346656037u;
+	for (const char *p = x->route->path; *p; p++)
+		h = (h ^ (unsigned char)*p) * 1099511628211u;
+	for (size_t i = 0; i < g->body.len; i++)
+		h = (h ^ (unsigned char)g->body.p[i]) * 1099511628211u;
+	return h;
+}
+
+/* Attaches a repeated request to the stream of its key. True when that is done, or an error was
+ * answered. */
+static bool attach_by_key(struct exchange *x, struct stream *fresh, const struct generation *g,
+			  const char *key, const struct watch_options *o)
+{
+	bool same = false;
+	struct stream *there =
+		stream_table_claim(x->server->table, fresh, key, hash_of(x, g), &same);
+	if (!there)
+		return false;
+	if (same)
+		watch_start(x, there, o);
+	else
+		respond_refusal(x, 422, "invalid_request_error", "idempotency_key_reused",
+				"this Idempotency-Key was used for another request");
+	stream_unref(there);
+	return true;
+}
+
 void request_start(struct exchange *x, struct generation *g, struct leave leave,
 		   struct watch_options *o)
 {
-	struct stream *s = watch_new_stream(x, leave);
-	if (!s) {
+	const char *key =
+		strcmp(x->method, "POST") == 0 ? exchange_header(x, "Idempotency-Key") : NULL;
+	if (key && (!*key || strlen(key) > IDEMPOTENCY_KEY_MAX)) {
 		generation_free(g);
+		respond_refusal(x, 400, "invalid_request_error", "invalid_header",
+				"an Idempotency-Key has 1 to 255 characters");
+		return;
+	}
+	/* A key announces a client that comes back. */
+	if (key && !x->config->set.streams->leave_is_set)
+		leave = request_comes_back;
+	struct stream *s = watch_new_stream(x, leave);
+	if (!s || (key && attach_by_key(x, s, g, key, o))) {
+		generation_free(g);
+		stream_unref(s);
 		return;
 	}
 	s->name = strndup(g->request.model.p ? g->request.model.p : "", g->request.model.n);

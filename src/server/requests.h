@@ -5,6 +5,9 @@
 #include "server/watch.h"
 #include "stream/generation.h"
 
+/* For clients that come back after a cut by themselves: their answer goes on meanwhile. */
+extern const struct leave request_comes_back;
+
 /* A generation with the client's headers and key. NULL: an error was answered. */
 struct generation *request_generation(struct exchange *x, enum generation_kind kind,
 				      enum sl_dialect dialect, const char *path);
@@ -12,7 +15,8 @@ struct generation *request_generation(struct exchange *x, enum generation_kind k
 /* Checks and reads g->body. False: a 400 was answered. */
 bool request_read_body(struct exchange *x, struct generation *g);
 
-/* A new stream for g (taken), watched by x. */
+/* A new stream for g (taken), watched by x; or, with an Idempotency-Key that was used before, the
+ * stream of that key. */
 void request_start(struct exchange *x, struct generation *g, struct leave leave,
 		   struct watch_options *o);
 

@@ -67,6 +67,7 @@ struct stream *watch_new_stream(struct exchange *x, struct leave leave)
 	return s;
 }
 
+/* An entry as encoders want it; good until the next one is unpacked on this worker. */
 static void unpack(struct exchange *x, const struct log_entry *e, struct encoder_entry *out)
 {
 	struct server *s = x->server;
@@ -119,7 +120,7 @@ static size_t write_lost(struct exchange *x, char *buf, size_t max)
 	return (size_t)n;
 }
 
-/* Writes as much of the log as fits. The number of bytes; *end is set behind the last entry. */
+/* Writes as much of the log as fits. The number of bytes. */
 static size_t write_entries(struct exchange *x, char *buf, size_t max)
 {
 	const struct log_entry *e;

@@ -87,6 +87,9 @@ struct stream {
 
 	/* The table's. */
 	_Atomic uint32_t refs;
+	char *idempotency_key;        /* NULL: none; set before the stream begins */
+	uint64_t request_hash;        /* of what was asked with it */
+	struct stream *by_key;        /* chain */
 	struct stream *by_id;         /* chain */
 	struct stream *newer, *older; /* ended ones, by the time of their end */
 	uint64_t keep_until_ms;

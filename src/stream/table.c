@@ -29,19 +29,33 @@ void stream_table_configure(struct stream_table *t, const struct stream_options 
 	pthread_mutex_lock(&t->lock);
 	t->count_max = o->count;
 	t->keep_ms = o->keep_ms;
+	t->idempotency_keep_ms = o->idempotency_keep_ms;
 	t->budget.max = o->memory_bytes;
 	pthread_mutex_unlock(&t->lock);
 	stream_table_sweep(t, clock_ms());
 }
 
-/* Takes s out of the lists; under the lock. The table's reference goes to the caller. */
-static void unlist(struct stream_table *t, struct stream *s)
+/* Takes s out of the hashes; under the lock. */
+static void unhash(struct stream_table *t, struct stream *s)
 {
 	struct stream **at = &t->bucket[bucket_of(sl_slice_str(s->id))];
 	while (*at != s)
 		at = &(*at)->by_id;
 	*at = s->by_id;
 	s->listed = false;
+	if (!s->idempotency_key)
+		return;
+	at = &t->key_bucket[bucket_of(sl_slice_str(s->idempotency_key))];
+	while (*at != s)
+		at = &(*at)->by_key;
+	*at = s->by_key;
+}
+
+/* Takes s, which has ended, out of all lists; under the lock. The table's reference goes to the
+ * caller. */
+static void unlist(struct stream_table *t, struct stream *s)
+{
+	unhash(t, s);
 	if (s->older)
 		s->older->newer = s->newer;
 	else
@@ -133,6 +147,41 @@ struct stream *stream_find(struct stream_table *t, struct sl_slice id)
 	return s;
 }
 
+/* The stream of that key; under the lock. */
+static struct stream *by_key(struct stream_table *t, const char *key)
+{
+	struct stream *s = t->key_bucket[bucket_of(sl_slice_str(key))];
+	while (s && strcmp(s->idempotency_key, key) != 0)
+		s = s->by_key;
+	return s && stream_state_ended(s->state) && s->keep_until_ms <= clock_ms() ? NULL : s;
+}
+
+struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, const char *key,
+				  uint64_t request_hash, bool *same)
+{
+	char *copy = strdup(key);
+	pthread_mutex_lock(&t->lock);
+	struct stream *there = by_key(t, key);
+	if (there) {
+		stream_ref(there);
+		*same = there->request_hash == request_hash;
+		unhash(t, fresh);
+		t->n_live--;
+	} else if (copy) {
+		struct stream **b = &t->key_bucket[bucket_of(sl_slice_str(copy))];
+		fresh->idempotency_key = copy;
+		fresh->request_hash = request_hash;
+		fresh->by_key = *b;
+		*b = fresh;
+		copy = NULL;
+	}
+	pthread_mutex_unlock(&t->lock);
+	free(copy);
+	if (there)
+		stream_unref(fresh); /* the table's */
+	return there;
+}
+
 struct stream *stream_table_any_live(struct stream_table *t, const struct loop *loop)
 {
 	struct stream *found = NULL;
@@ -149,7 +198,10 @@ void stream_table_ended(struct stream_table *t, struct stream *s)
 {
 	pthread_mutex_lock(&t->lock);
 	assert(s->listed);
-	s->keep_until_ms = clock_ms() + t->keep_ms;
+	uint64_t keep_ms = t->keep_ms;
+	if (s->idempotency_key && t->idempotency_keep_ms > keep_ms)
+		keep_ms = t->idempotency_keep_ms;
+	s->keep_until_ms = clock_ms() + keep_ms;
 	s->older = t->newest;
 	s->newer = NULL;
 	if (t->newest)

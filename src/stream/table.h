@@ -13,10 +13,11 @@
 struct stream_table {
 	pthread_mutex_t lock;
 	struct stream *bucket[STREAM_TABLE_BUCKETS];
-	struct stream *oldest, *newest; /* ended ones */
+	struct stream *key_bucket[STREAM_TABLE_BUCKETS]; /* those with an idempotency key */
+	struct stream *oldest, *newest;                  /* ended ones */
 	uint32_t n_live, n_ended;
 	uint32_t count_max;
-	_Atomic uint64_t keep_ms;
+	_Atomic uint64_t keep_ms, idempotency_keep_ms;
 	struct log_budget budget;
 };
 
@@ -35,6 +36,16 @@ struct stream *stream_new(struct stream_table *t, struct loop *loop, const struc
 
 /* The stream of that id with a reference for the caller, or NULL. */
 struct stream *stream_find(struct stream_table *t, struct sl_slice id);
+
+/*
+ * One answer for one idempotency key: makes `fresh`, which has not begun, the stream of `key`,
+ * unless there is one already. NULL: fresh is it now. Else the one that is there, with a reference
+ * for the caller; *same tells whether the same was asked, and fresh has left the table (the caller
+ * gives back its own reference). Atomic: of two at once one wins. Without memory the key is not
+ * remembered.
+ */
+struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, const char *key,
+				  uint64_t request_hash, bool *same);
 
 /* Any stream of this owner that has not ended, with a reference for the caller; NULL when there is
  * none. Slow: for shutting down. */

@@ -483,6 +483,37 @@ START_TEST(ended_streams_go_oldest_first_and_live_ones_never)
 }
 END_TEST
 
+START_TEST(one_idempotency_key_has_one_stream_while_it_is_kept)
+{
+	bool same = false;
+	clock_set_for_test(1000000000);
+	loop_turn(&loop, 0);
+	options.idempotency_keep_ms = 120000; /* longer than streams without a key are kept */
+	stream_table_configure(&table, &options);
+	struct stream *first = new_stream(), *second = new_stream(), *third = new_stream();
+	ck_assert_ptr_null(stream_table_claim(&table, first, "key", 7, &same));
+	ck_assert_ptr_eq(stream_table_claim(&table, second, "key", 7, &same), first);
+	ck_assert(same);
+	ck_assert_ptr_eq(stream_table_claim(&table, third, "key", 8, &same), first);
+	ck_assert(!same);
+	ck_assert_uint_eq(stream_table_figures(&table).live, 1);
+	append_end(first);
+	clock_set_for_test(1000000000ull + 119000000);
+	stream_table_sweep(&table, clock_ms());
+	struct stream *late = new_stream();
+	ck_assert_ptr_eq(stream_table_claim(&table, late, "key", 7, &same), first);
+	clock_set_for_test(1000000000ull + 121000000);
+	struct stream *after = new_stream();
+	ck_assert_ptr_null(stream_table_claim(&table, after, "key", 9, &same));
+	for (int i = 0; i < 4; i++)
+		stream_unref(first);
+	stream_unref(second);
+	stream_unref(third);
+	stream_unref(late);
+	stream_unref(after);
+}
+END_TEST
+
 START_TEST(ended_streams_are_kept_for_their_time)
 {
 	clock_set_for_test(1000000000);
@@ -728,6 +759,7 @@ int main(void)
 	tcase_add_test(t, many_live_streams_that_are_read_stay_within_the_memory_of_all);
 	tcase_add_test(t, a_memory_too_small_for_all_slows_them_and_stops_none);
 	tcase_add_test(t, ended_streams_go_oldest_first_and_live_ones_never);
+	tcase_add_test(t, one_idempotency_key_has_one_stream_while_it_is_kept);
 	tcase_add_test(t, ended_streams_are_kept_for_their_time);
 	tcase_add_test(t, an_end_happens_once);
 	tcase_add_test(t, a_stream_can_be_stopped_from_any_thread);
