@@ -77,7 +77,7 @@ static void hand_over(struct conn *c)
 	c->io.ready = client_gone;
 	c->deadline.fire = too_slow;
 	loop_change_io(s->loop, &c->io, EPOLLRDHUP | EPOLLET);
-	if (!shard_add(s, c, &c->from, c->from_len)) /* it has closed the descriptor */
+	if (!shard_add(s, c)) /* it has closed the descriptor */
 		conn_end(c);
 }
 
@@ -133,7 +133,7 @@ static void look_at_head(struct loop_io *io, uint32_t events)
 }
 
 struct conn *conn_new(struct server *s, int fd, const struct client_address *a, bool is_unix,
-		      bool metrics_only, const struct sockaddr_storage *from, socklen_t from_len)
+		      bool metrics_only)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -141,8 +141,6 @@ struct conn *conn_new(struct server *s, int fd, const struct client_address *a, 
 	*c = (struct conn){.io = {fd, look_at_head},
 			   .server = s,
 			   .address = *a,
-			   .from = *from,
-			   .from_len = from_len,
 			   .deadline.fire = drop_late,
 			   .is_unix = is_unix,
 			   .metrics_only = metrics_only};

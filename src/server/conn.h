@@ -34,8 +34,6 @@ struct conn {
 	struct timer deadline; /* for the request's head, then its body */
 	struct exchange *x;    /* the request under way; NULL */
 	bool gone;             /* the client has closed its side */
-	struct sockaddr_storage from;
-	socklen_t from_len;
 	bool is_unix, metrics_only;
 	struct conn *next, **link; /* all of the server's */
 };
@@ -81,7 +79,7 @@ struct exchange {
 /* A connection that was accepted; it is counted already, and the descriptor its own. It goes to
  * libmicrohttpd when its first head is there and good. NULL without memory: nothing was taken. */
 struct conn *conn_new(struct server *s, int fd, const struct client_address *a, bool is_unix,
-		      bool metrics_only, const struct sockaddr_storage *from, socklen_t from_len);
+		      bool metrics_only);
 
 /* Closes a connection that libmicrohttpd does not have (yet). */
 void conn_drop(struct conn *c);

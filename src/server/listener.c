@@ -112,7 +112,7 @@ static void refuse(const struct server *s, int fd)
 	metrics_add(METRIC_REFUSED, 1);
 }
 
-static void take(struct listener *l, int fd, const struct sockaddr_storage *from, socklen_t len)
+static void take(struct listener *l, int fd, const struct sockaddr_storage *from)
 {
 	struct server *s = l->server;
 	struct client_address address;
@@ -126,7 +126,7 @@ static void take(struct listener *l, int fd, const struct sockaddr_storage *from
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	if (!l->is_unix)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (!conn_new(s, fd, &address, l->is_unix, l->metrics_only, from, len)) {
+	if (!conn_new(s, fd, &address, l->is_unix, l->metrics_only)) {
 		shared_release(s->shared, &address);
 		refuse(s, fd);
 	}
@@ -173,7 +173,7 @@ static void accept_ready(struct loop_io *io, uint32_t events)
 		int fd = accept4(io->fd, (struct sockaddr *)&from, &len,
 				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
-			take(l, fd, &from, len);
+			take(l, fd, &from);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			   errno == ENOMEM) {
 			out_of_descriptors(l);

@@ -41,8 +41,7 @@ void snapshot_drop(struct snapshot_ref *r);
 
 /* shard.c: hands an accepted connection to a daemon with room. False: it was not taken; its
  * descriptor is closed, and c the caller's. */
-bool shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *from,
-	       socklen_t from_len);
+bool shard_add(struct server *s, struct conn *c);
 /* The connection that is being added right now. */
 struct conn *shard_adding(struct shard *sh);
 void shard_touch(struct shard *sh);

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "server/server_private.h"
@@ -117,9 +118,10 @@ static struct shard *shard_new(struct server *s)
 	return sh;
 }
 
-bool shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *from,
-	       socklen_t from_len)
+bool shard_add(struct server *s, struct conn *c)
 {
+	struct sockaddr_storage from = {0};
+	socklen_t from_len = sizeof(from);
 	struct shard *sh = s->shards;
 	while (sh && sh->connections >= SHARD_CONNECTIONS)
 		sh = sh->next;
@@ -129,12 +131,13 @@ bool shard_add(struct server *s, struct conn *c, const struct sockaddr_storage *
 		close(c->io.fd);
 		return false;
 	}
+	getpeername(c->io.fd, (struct sockaddr *)&from, &from_len);
 	c->shard = sh;
 	s->adding = c;
 	sh->connections++;
 	/* conn_notify() takes the connection over. On failure libmicrohttpd has closed the
 	 * descriptor. */
-	MHD_add_connection(sh->daemon, c->io.fd, (const struct sockaddr *)from, from_len);
+	MHD_add_connection(sh->daemon, c->io.fd, (const struct sockaddr *)&from, from_len);
 	bool taken = s->adding == NULL;
 	if (!taken) {
 		sh->connections--;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sluice/error.h>
 
-#define SEGMENT_FIRST 1024
+#define SEGMENT_FIRST 512 /* a silent stream has a role chunk and no more */
 #define SEGMENT_MAX   (16 * 1024)
 
 struct segment {

@@ -278,7 +278,7 @@ START_TEST(each_end_has_its_event_for_browsers)
 }
 END_TEST
 
-START_TEST(bare_text_ends_with_a_line_end)
+START_TEST(bare_text_is_the_text_and_nothing_else)
 {
 	struct encoder e = encoder(FORMAT_TEXT);
 	struct sl_event other = {.kind = SL_EVENT_TEXT, .choice = 1, .s[0] = SL_LIT("other")};
@@ -286,7 +286,7 @@ START_TEST(bare_text_ends_with_a_line_end)
 	struct sl_event refusal = {.kind = SL_EVENT_REFUSAL, .s[0] = SL_LIT("no")};
 
 	e.retry_ms = 10;
-	CHECK(e, "a\r\nb no\n", entry_of(1, TEXT("a\r\n"), "{}", 0), entry_of(2, &other, "{}", 0),
+	CHECK(e, "a\r\nb no", entry_of(1, TEXT("a\r\n"), "{}", 0), entry_of(2, &other, "{}", 0),
 	      entry_of(3, &thought, "{}", 0), entry_of(4, TEXT("b "), "{}", 0),
 	      entry_of(5, &refusal, "{}", 0), END);
 	CHECK(e, "a\n", entry_of(1, TEXT("a\n"), "{}", 0), END);
@@ -391,7 +391,7 @@ int main(void)
 	tcase_add_loop_test(tc, each_event_has_its_block_for_browsers, 0, COUNT(events));
 	tcase_add_test(tc, of_several_blocks_the_first_has_the_retry_and_the_last_the_id);
 	tcase_add_test(tc, each_end_has_its_event_for_browsers);
-	tcase_add_test(tc, bare_text_ends_with_a_line_end);
+	tcase_add_test(tc, bare_text_is_the_text_and_nothing_else);
 	tcase_add_test(tc, a_whole_body_is_nothing_but_its_bytes);
 	tcase_add_loop_test(tc, an_error_body_has_every_member_that_sdks_read, 0, COUNT(errors));
 	tcase_add_test(tc, a_long_error_body_is_written_whole);
