@@ -197,7 +197,7 @@ describe('EventSource on /ask', {timeout: 120_000, concurrency: true}, () => {
 			await heard.until('the last answer', () => heard.errors.at(-1) === 204);
 			assert.equal(heard.source.readyState, EventSource.CLOSED);
 			assert.equal(heard.text, 'one two three');
-			assert.deepEqual(heard.events.map(([type]) => type), ['done']);
+			assert.deepEqual(heard.events.map(([type]) => type), ['usage', 'done']);
 			assert.equal(rig.upstream.of(model).length, 1);
 		});
 
