@@ -294,25 +294,24 @@ static void stop(struct process *p)
 	free(p->workers);
 	server_shared_free(p->shared.server);
 	stream_table_fini(&p->shared.table);
-	close(p->shared.event_fd);
+	if (p->shared.event_fd >= 0)
+		close(p->shared.event_fd);
 }
 
 /* Runs until a signal ends it. The exit status. */
 static int serve(struct process *p)
 {
-	int status = EXIT_FAILED;
+	p->shared.event_fd = -1;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	if (start(p)) {
 		p->serving = start_serving(p);
-		if (p->serving)
-			status = EXIT_SUCCESS;
-		else
+		if (!p->serving)
 			drain(p, 0);
 		wait_for_the_end(p);
-		stop(p);
 	}
+	stop(p);
 	curl_global_cleanup();
-	return status;
+	return p->serving ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
 int main(int argc, char **argv)
