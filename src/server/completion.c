@@ -136,12 +136,13 @@ void request_start(struct exchange *x, struct generation *g, struct leave leave,
 	if (key && !x->config->set.streams->leave_is_set)
 		leave = request_comes_back;
 	struct stream *s = watch_new_stream(x, leave);
+	if (s) /* before anybody else can find it */
+		s->name = strndup(g->request.model.p ? g->request.model.p : "", g->request.model.n);
 	if (!s || (key && attach_by_key(x, s, g, key, o))) {
 		generation_free(g);
 		stream_unref(s);
 		return;
 	}
-	s->name = strndup(g->request.model.p ? g->request.model.p : "", g->request.model.n);
 	x->server->generator->start(x->server->generator, s, g);
 	watch_start(x, s, o);
 	stream_unref(s);

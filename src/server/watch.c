@@ -223,7 +223,9 @@ static void stream_headers(struct exchange *x, struct MHD_Response *r)
 	MHD_add_response_header(r, "Cache-Control", "no-cache, no-store, no-transform");
 	MHD_add_response_header(r, "X-Accel-Buffering", "no");
 	MHD_add_response_header(r, "X-Stream-Id", x->encoder.stream_id);
-	respond_add_lines(r, sl_buf_slice(&x->viewer.stream->head));
+	/* They are complete, for every thread, once the log has an entry. */
+	if (atomic_load(&x->viewer.stream->log.next_seq) > 1)
+		respond_add_lines(r, sl_buf_slice(&x->viewer.stream->head));
 }
 
 static void open_response(struct exchange *x, uint64_t size)
