@@ -108,8 +108,14 @@ static bool attach_by_key(struct exchange *x, struct stream *fresh, const struct
 			  const char *key, const struct watch_options *o)
 {
 	bool same = false;
-	struct stream *there =
-		stream_table_claim(x->server->table, fresh, key, hash_of(x, g), &same);
+	/* Each owner has keys of their own; a header's value has no line end. */
+	struct sl_buf scoped;
+	sl_buf_init(&scoped, 1024);
+	sl_buf_printf(&scoped, "%s\n%s", fresh->owner ? fresh->owner : "", key);
+	struct stream *there = scoped.p ? stream_table_claim(x->server->table, fresh, scoped.p,
+							     hash_of(x, g), &same)
+					: NULL;
+	sl_buf_fini(&scoped);
 	if (!there)
 		return false;
 	if (same)

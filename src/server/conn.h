@@ -57,7 +57,8 @@ struct exchange {
 	size_t uri_bytes; /* of the request line's target */
 	uint64_t born_us;
 	char request_id[RANDOM_ID_LEN + 1];
-	const char *origin; /* an allowed cross origin, for the CORS headers; NULL */
+	const struct access_key *key; /* who calls; NULL: nobody is asked */
+	const char *origin;           /* an allowed cross origin, for the CORS headers; NULL */
 	enum exchange_state state;
 	bool http_1_0, nul_in_path;
 	bool started, refused, suspended, resume_queued;

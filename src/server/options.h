@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "stream/options.h"
 
 struct listen_address {
 	char *text; /* as configured: "127.0.0.1:8080", "[::1]:0", "unix:/run/sluice.sock" */
@@ -14,7 +15,23 @@ struct listen_address {
 	bool loopback; /* nobody but this machine can reach it */
 };
 
+/* One of `keys:`: who may call, and how. */
+struct access_key {
+	char *name; /* in logs and metrics, and what its streams belong to: unique */
+	unsigned char sha256[32];
+	char **models; /* that it may ask for; none: all */
+	size_t n_models;
+	bool admin; /* may read the feeds */
+	/* instead of what streams: says, where it is set */
+	bool leave_is_set, heartbeat_is_set, event_ids_is_set;
+	struct leave when_client_leaves;
+	uint64_t heartbeat_ms;
+	bool event_ids;
+};
+
 struct server_options {
+	struct access_key *keys; /* none: nobody is asked who they are */
+	size_t n_keys;
 	struct listen_address *listen;
 	size_t n_listen;
 	char *tls_cert, *tls_key, *tls_client_ca; /* PEM file names; NULL: plain HTTP */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "codec/document.h"
+#include "server/access.h"
 #include "server/format.h"
 #include "server/respond.h"
 #include "server/routes.h"
@@ -63,10 +64,9 @@ void respond_document(struct exchange *x, struct stream *s)
 
 static struct stream *named_stream(struct exchange *x)
 {
-	struct stream *s = stream_find(x->server->table, sl_slice_str(x->param));
+	struct stream *s = access_stream(x, sl_slice_str(x->param));
 	if (!s)
-		respond_refusal(x, 404, "invalid_request_error", "stream_not_found",
-				"there is no such stream");
+		access_refuse_stream(x);
 	return s;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <sluice/error.h>
 #include "base/log.h"
+#include "server/access.h"
 #include "server/respond.h"
 #include "server/routes.h"
 #include "server/server_private.h"
@@ -60,7 +61,8 @@ struct stream *watch_new_stream(struct exchange *x, struct leave leave)
 				"in \"detach 30s\"");
 		return NULL;
 	}
-	struct stream *s = stream_new(x->server->table, x->server->loop, &o, &error);
+	struct stream *s =
+		stream_new(x->server->table, x->server->loop, &o, access_owner(x), &error);
 	if (!s)
 		respond_refusal(x, 503, "server_error", "too_many_streams",
 				"the server holds as many streams as it may");
@@ -397,12 +399,11 @@ bool watch_resume(struct exchange *x, struct watch_options *o)
 				"the last event id is no position of this stream");
 		return true;
 	}
-	struct stream *s = stream_find(x->server->table, id);
+	struct stream *s = access_stream(x, id);
 	if (s)
 		resume_at(x, s, o);
 	else
-		respond_refusal(x, 404, "invalid_request_error", "stream_not_found",
-				"there is no such stream");
+		access_refuse_stream(x);
 	stream_unref(s);
 	return true;
 }

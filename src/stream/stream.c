@@ -60,6 +60,7 @@ void stream_unref(struct stream *s)
 	stream_log_fini(&s->log);
 	sl_buf_fini(&s->head);
 	free(s->name);
+	free(s->owner);
 	free(s->idempotency_key);
 	free(s);
 }

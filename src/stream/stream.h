@@ -62,7 +62,8 @@ struct stream {
 	size_t per_stream_bytes;
 	uint32_t viewers_max;
 	uint64_t born_us;
-	char *name; /* what is logged about it: the model as the client named it; NULL */
+	char *name;  /* what is logged about it: the model as the client named it; NULL */
+	char *owner; /* whose it is; NULL: nobody's. Nobody else is to know that it exists */
 
 	struct stream_log log; /* any thread reads */
 	_Atomic enum stream_state state;

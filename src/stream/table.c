@@ -106,12 +106,16 @@ bool stream_table_sweep(struct stream_table *t, uint64_t now_ms)
 }
 
 struct stream *stream_new(struct stream_table *t, struct loop *loop, const struct stream_options *o,
-			  int *error)
+			  const char *owner, int *error)
 {
 	*error = -SL_E_NOMEM;
 	struct stream *s = stream_alloc(t, loop, o);
 	if (!s)
 		return NULL;
+	if (owner && !(s->owner = strdup(owner))) {
+		stream_unref(s);
+		return NULL;
+	}
 	pthread_mutex_lock(&t->lock);
 	struct stream *gone = take_expired(t, loop->now_ms, 1);
 	bool room = t->n_live + t->n_ended < t->count_max && t->budget.used <= t->budget.max;

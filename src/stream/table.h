@@ -28,13 +28,14 @@ void stream_table_fini(struct stream_table *t);
 /* Takes over changed limits. What exceeds them now is evicted as far as it has ended. */
 void stream_table_configure(struct stream_table *t, const struct stream_options *o);
 
-/* A new stream, owned by `loop`, in the table; the caller holds a reference. Ended streams make
- * room, oldest first. NULL with *error: -SL_E_BUSY when live ones alone fill the count or the
- * memory, -SL_E_NOMEM. */
+/* A new stream that runs on `loop`, in the table; the caller holds a reference. `owner` (copied;
+ * NULL: nobody) is whose it is. Ended streams make room, oldest first. NULL with *error: -SL_E_BUSY
+ * when live ones alone fill the count or the memory, -SL_E_NOMEM. */
 struct stream *stream_new(struct stream_table *t, struct loop *loop, const struct stream_options *o,
-			  int *error);
+			  const char *owner, int *error);
 
-/* The stream of that id with a reference for the caller, or NULL. */
+/* The stream of that id with a reference for the caller, or NULL. Whether it may be shown is the
+ * caller's to ask (stream->owner). */
 struct stream *stream_find(struct stream_table *t, struct sl_slice id);
 
 /*
