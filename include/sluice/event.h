@@ -32,6 +32,9 @@ enum sl_event_kind {
 	/* s[0] message, s[1] type, s[2] code (each may be empty), s[3] the upstream's whole error
 	 * object as JSON, or empty; n0 HTTP status to answer with while nothing was sent */
 	SL_EVENT_ERROR,
+	/* s[0] what somebody published, s[1] the event name they gave it (may be empty; a token
+	 * without line ends). Not of an LLM's answer: a channel's or a feed's. */
+	SL_EVENT_MESSAGE,
 };
 
 /* Token counts; -1 where the upstream did not report one. prompt includes cached and cache-write

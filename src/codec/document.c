@@ -105,6 +105,8 @@ static void add_event(struct document *d, const struct sl_event *e)
 		put(d, &d->error_message, e->s[0]);
 		put(d, &d->error_code, e->s[2]);
 		break;
+	case SL_EVENT_MESSAGE:
+		break;
 	}
 }
 
@@ -188,6 +190,10 @@ int document_print(const struct document *d, const struct document_frame *f, str
 	}
 	sl_buf_printf(out, ",\"last_event_id\":\"%s.%" PRIu64 "\"", f->id, d->last_seq);
 	put_member(out, "model", sl_slice_str(d->model[0] ? d->model : f->model));
+	if (f->upstream)
+		put_member(out, "upstream", sl_slice_str(f->upstream));
+	else
+		sl_buf_put_str(out, ",\"upstream\":null");
 	sl_buf_put_str(out, ",\"timings\":{");
 	put_ms(out, "first_token_ms", f->first_token_ms);
 	sl_buf_putc(out, ',');

@@ -27,6 +27,7 @@ struct document {
 /* What of it the log's entries do not know. */
 struct document_frame {
 	const char *id, *state, *model;   /* model: used where the upstream named none; NULL */
+	const char *upstream;             /* who answers; NULL: not known (yet) */
 	int64_t first_token_ms, total_ms; /* -1: not known */
 };
 
@@ -38,7 +39,7 @@ void document_fini(struct document *d);
 void document_add(struct document *d, const struct sl_entry *e, uint64_t seq);
 
 /* Appends {id, state, text, reasoning, tool_calls, finish_reason, usage, error, last_event_id,
- * model, timings}. 0, -SL_E_LIMIT, -SL_E_NOMEM. */
+ * model, upstream, timings}. 0, -SL_E_LIMIT, -SL_E_NOMEM. */
 int document_print(const struct document *d, const struct document_frame *f, struct sl_buf *out);
 
 #endif

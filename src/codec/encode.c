@@ -1,8 +1,7 @@
-/* Writes chunks as they came, bare text, and bodies; keeps what the end of a stream has to say. */
+/* Writes chunks as they came, bare text, and bodies. */
 #include "codec/encode.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include "codec/encode_block.h"
 #include "codec/window_json.h"
 
@@ -11,27 +10,49 @@ void encoder_init(struct encoder *e, enum format format, const char *stream_id)
 	size_t n = strlen(stream_id);
 
 	assert(n < sizeof(e->stream_id));
-	*e = (struct encoder){.format = format, .ids = true, .usage = SL_USAGE_NONE};
+	*e = (struct encoder){.format = format, .ids = true};
 	memcpy(e->stream_id, stream_id, n + 1);
 }
 
-void encode_block(const struct encoder *e, const struct encoder_entry *in, unsigned at, unsigned of,
-		  const char *name, struct sl_window *w)
+void encode_id(const struct encoder *e, uint64_t seq, struct sl_window *w)
 {
-	if (name)
-		sl_sse_put_field(w, "event", sl_slice_str(name));
-	if (at + 1 == of && e->ids) {
-		window_put_str(w, "id: ");
-		window_put_str(w, e->stream_id);
-		window_put_str(w, ".");
-		window_put_int(w, (int64_t)in->seq);
-		window_put_str(w, "\n");
-	}
-	if (at == 0 && e->retry_ms) {
-		window_put_str(w, "retry: ");
-		window_put_int(w, e->retry_ms);
-		window_put_str(w, "\n");
-	}
+	if (!e->ids)
+		return;
+	window_put_str(w, "id: ");
+	sl_window_put(w, e->id_before);
+	window_put_str(w, e->stream_id);
+	window_put_str(w, ".");
+	window_put_int(w, (int64_t)seq);
+	sl_window_put(w, e->id_behind);
+	window_put_str(w, "\n");
+}
+
+void encode_retry(const struct encoder *e, struct sl_window *w)
+{
+	if (!e->retry_ms)
+		return;
+	window_put_str(w, "retry: ");
+	window_put_int(w, e->retry_ms);
+	window_put_str(w, "\n");
+}
+
+void encode_block(const struct encoder *e, const struct encoder_entry *in, unsigned at, unsigned of,
+		  struct sl_slice name, struct sl_window *w)
+{
+	if (name.n)
+		sl_sse_put_field(w, "event", name);
+	if (at + 1 == of)
+		encode_id(e, in->seq, w);
+	if (at == 0)
+		encode_retry(e, w);
+}
+
+const struct sl_event *encode_find(const struct encoder_entry *in, enum sl_event_kind kind)
+{
+	for (size_t i = 0; i < in->entry.n_events; i++)
+		if (in->entry.events[i].kind == kind && in->entry.events[i].choice == 0)
+			return &in->entry.events[i];
+	return NULL;
 }
 
 static bool is_hidden(const struct encoder *e, const struct encoder_entry *in)
@@ -40,9 +61,9 @@ static bool is_hidden(const struct encoder *e, const struct encoder_entry *in)
 }
 
 /* A stopped stream ends with a finish reason too, or SDKs call it broken. */
-static bool needs_finish(const struct encoder *e, const struct encoder_entry *in)
+static bool needs_finish(const struct encoder_entry *in)
 {
-	return in->stopped && e->finish[0] == 0;
+	return in->stopped && !encode_find(in, SL_EVENT_FINISH);
 }
 
 static unsigned count_chunks(const struct encoder *e, const struct encoder_entry *in)
@@ -50,34 +71,40 @@ static unsigned count_chunks(const struct encoder *e, const struct encoder_entry
 	if (in->entry.flags & SL_ENTRY_FAILED)
 		return 2;
 	if (in->entry.flags & SL_ENTRY_END)
-		return needs_finish(e, in) ? 2 : 1;
+		return needs_finish(in) ? 2 : 1;
 	return in->entry.frame.n > 0 && !is_hidden(e, in);
 }
 
 static void put_done(const struct encoder *e, const struct encoder_entry *in, unsigned of,
 		     struct sl_window *w)
 {
-	encode_block(e, in, of - 1, of, NULL, w);
+	encode_block(e, in, of - 1, of, SL_LIT(""), w);
 	window_put_str(w, "data: [DONE]\n\n");
 }
 
-static void put_finish_chunk(const struct encoder *e, struct sl_window *w)
+static void put_finish_chunk(const struct encoder *e, const struct encoder_entry *in,
+			     struct sl_window *w)
 {
+	static const struct sl_event unknown;
+	const struct sl_event *meta = encode_find(in, SL_EVENT_META);
+
+	if (!meta)
+		meta = &unknown;
 	window_put_str(w, "{");
-	if (e->response_id[0]) {
+	if (meta->s[0].n) {
 		window_put_str(w, "\"id\":");
-		window_put_json_string(w, sl_slice_str(e->response_id));
+		window_put_json_string(w, meta->s[0]);
 		window_put_str(w, ",");
 	}
 	window_put_str(w, e->legacy ? "\"object\":\"text_completion\""
 				    : "\"object\":\"chat.completion.chunk\"");
-	if (e->created) {
+	if (meta->n0) {
 		window_put_str(w, ",\"created\":");
-		window_put_int(w, e->created);
+		window_put_int(w, meta->n0);
 	}
-	if (e->model[0]) {
+	if (meta->s[1].n) {
 		window_put_str(w, ",\"model\":");
-		window_put_json_string(w, sl_slice_str(e->model));
+		window_put_json_string(w, meta->s[1]);
 	}
 	window_put_str(w, ",\"choices\":[{\"index\":0,");
 	window_put_str(w, e->legacy ? "\"text\":\"\"" : "\"delta\":{}");
@@ -95,12 +122,12 @@ static void write_chunks(const struct encoder *e, const struct encoder_entry *in
 		put_done(e, in, of, w);
 		return;
 	}
-	encode_block(e, in, 0, of, NULL, w);
+	encode_block(e, in, 0, of, SL_LIT(""), w);
 	window_put_str(w, "data: ");
 	if (in->entry.flags & SL_ENTRY_FAILED)
-		openai_put_error(in->entry.events, (struct sl_slice){0}, e->content_seen, w);
+		openai_put_error(in->entry.events, (struct sl_slice){0}, in->partial, w);
 	else if (in->entry.flags & SL_ENTRY_END)
-		put_finish_chunk(e, w);
+		put_finish_chunk(e, in, w);
 	else
 		sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
 	window_put_str(w, "\n\n");
@@ -151,8 +178,12 @@ static void write_text(const struct encoder *e, const struct encoder_entry *in, 
 		return;
 	}
 	for (size_t i = 0; i < in->entry.n_events; i++) {
-		if (is_shown_text(&in->entry.events[i]))
-			sl_window_put(w, in->entry.events[i].s[0]);
+		const struct sl_event *event = &in->entry.events[i];
+
+		if (is_shown_text(event) || event->kind == SL_EVENT_MESSAGE)
+			sl_window_put(w, event->s[0]);
+		if (event->kind == SL_EVENT_MESSAGE)
+			window_put_str(w, "\n");
 	}
 }
 
@@ -165,6 +196,7 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 	case FORMAT_DOCUMENT:
 		break;
 	case FORMAT_EVENTS:
+	case FORMAT_MULTIPLEX:
 		encode_events(e, in, w);
 		break;
 	case FORMAT_TEXT:
@@ -177,53 +209,15 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 	}
 }
 
-/* All of it, or nothing: half of an id is none. */
-static void keep(char *into, size_t size, struct sl_slice s)
-{
-	if (s.n >= size || memchr(s.n ? s.p : "", 0, s.n))
-		return;
-	if (s.n)
-		memcpy(into, s.p, s.n);
-	into[s.n] = 0;
-}
-
-static void remember(struct encoder *e, const struct sl_event *event)
-{
-	switch (event->kind) {
-	case SL_EVENT_META:
-		keep(e->response_id, sizeof(e->response_id), event->s[0]);
-		keep(e->model, sizeof(e->model), event->s[1]);
-		e->created = event->n0;
-		break;
-	case SL_EVENT_USAGE:
-		sl_usage_merge(&e->usage, &event->usage);
-		break;
-	case SL_EVENT_FINISH:
-		if (event->choice == 0)
-			keep(e->finish, sizeof(e->finish), event->s[0]);
-		break;
-	case SL_EVENT_TEXT:
-	case SL_EVENT_REFUSAL:
-		if (is_shown_text(event))
-			e->line_open = event->s[0].p[event->s[0].n - 1] != '\n';
-		break;
-	default:
-		break;
-	}
-}
-
 void encoder_done(struct encoder *e, const struct encoder_entry *in)
 {
-	unsigned blocks = 0;
-
-	if (e->retry_ms && e->format == FORMAT_OPENAI)
-		blocks = count_chunks(e, in);
-	else if (e->retry_ms && e->format == FORMAT_EVENTS)
-		blocks = encode_events_count(e, in);
-	if (blocks > 0)
+	if (e->retry_ms && format_is_sse(e->format) &&
+	    (e->format == FORMAT_OPENAI ? count_chunks(e, in) : encode_events_count(in)) > 0)
 		e->retry_ms = 0;
-	for (size_t i = 0; i < in->entry.n_events; i++)
-		remember(e, &in->entry.events[i]);
-	if (in->entry.flags & SL_ENTRY_CONTENT)
-		e->content_seen = true;
+	for (size_t i = 0; e->format == FORMAT_TEXT && i < in->entry.n_events; i++) {
+		const struct sl_event *event = &in->entry.events[i];
+
+		if (is_shown_text(event))
+			e->line_open = event->s[0].p[event->s[0].n - 1] != '\n';
+	}
 }

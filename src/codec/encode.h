@@ -4,7 +4,8 @@
  * where the window was full; the state moves on only by encoder_done().
  *
  * An entry makes no, one or several blocks. `id:` stands in the last of them, `retry:` in the first
- * one that the encoder writes.
+ * one that the encoder writes. But for `retry:` and a line end before an error in the text format
+ * the bytes depend on the entry alone: all viewers of a format get the same.
  */
 #ifndef CODEC_ENCODE_H
 #define CODEC_ENCODE_H
@@ -42,9 +43,20 @@ enum format {
 	   nothing else. */
 	FORMAT_WHOLE,
 
+	/* FORMAT_EVENTS for several streams on one connection: every event is unnamed, and its data
+	 * is {"stream","type","data"}, with the event's name as type ("text" where it has none) and
+	 * its data as a string or object. */
+	FORMAT_MULTIPLEX,
+
 	/* One JSON document of all of it (document.h): not for encoders. */
 	FORMAT_DOCUMENT,
 };
+
+/* A server-sent event stream? */
+static inline bool format_is_sse(enum format f)
+{
+	return f == FORMAT_OPENAI || f == FORMAT_EVENTS || f == FORMAT_MULTIPLEX;
+}
 
 struct encoder {
 	enum format format;
@@ -53,23 +65,22 @@ struct encoder {
 	bool legacy;       /* FORMAT_OPENAI: chunks are those of /v1/completions */
 	uint32_t retry_ms; /* written once, in the first block; 0 = written, or never */
 	char stream_id[40];
-	/* what the end needs to say */
-	struct sl_usage usage;
-	char finish[24];                 /* of choice 0, normalised; "" = none seen */
-	bool content_seen;               /* the stream is partial when it fails from here on */
-	bool line_open;                  /* FORMAT_TEXT: the last byte printed was no LF */
-	char response_id[64], model[96]; /* the upstream's; "" = not known, or too long */
-	int64_t created;
+	bool line_open; /* FORMAT_TEXT: the last byte printed was no LF */
+	/* FORMAT_MULTIPLEX: the positions of the other streams, which stand in `id:` before and
+	 * behind this one's, with their commas. */
+	struct sl_slice id_before, id_behind;
 };
 
 /* Ids on, everything else off. The stream id must fit. */
 void encoder_init(struct encoder *e, enum format format, const char *stream_id);
 
-/* An entry as the log gives it. `stopped` marks the END entry of a stopped stream. */
+/* An entry as the log gives it. An END entry has the FINISH and USAGE events that are known by
+ * then, and META where a chunk with a finish reason must be made. */
 struct encoder_entry {
 	struct sl_entry entry;
 	uint64_t seq;
-	bool stopped;
+	bool stopped; /* the END entry of a stopped stream */
+	bool partial; /* the FAILED entry of a stream that had content */
 };
 
 /* Writes the blocks of one entry; nothing at all where the format shows nothing for it. */
@@ -77,6 +88,31 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 
 /* The entry is written whole (or passed over): remember what later ones need. */
 void encoder_done(struct encoder *e, const struct encoder_entry *in);
+
+/* FORMAT_EVENTS and FORMAT_MULTIPLEX: what stood before first_seq is no longer held. */
+void encoder_write_lost(const struct encoder *e, uint64_t first_seq, struct sl_window *w);
+
+/*
+ * For those who come late: what has been so far in few events. Several entries with text of one
+ * kind become one event, whose id is that of the last of them.
+ *
+ *	encoder_run_add, … ─▶ encoder_run_end
+ *
+ * All or nothing: what does not fit is not written, and ends the run. FORMAT_EVENTS and
+ * FORMAT_MULTIPLEX only.
+ */
+struct encoder_run {
+	enum sl_event_kind kind; /* of all its entries; 0: nothing is in it yet */
+	uint64_t seq;            /* of the last one */
+};
+
+/* Adds `in` to the run. False: it is no text, or of another kind, or finds no room (beside the
+ * end): the run ends before it. */
+bool encoder_run_add(const struct encoder *e, struct encoder_run *run,
+		     const struct encoder_entry *in, struct sl_window *w);
+
+/* Ends a run that has something in it. */
+void encoder_run_end(struct encoder *e, const struct encoder_run *run, struct sl_window *w);
 
 /* Appends the JSON error body of the OpenAI routes, {"error":{"message","type","param","code",…}},
  * for an SL_EVENT_ERROR: message and type are strings that are not empty, code and param strings or

@@ -1,16 +1,23 @@
-/* The head of a block of server-sent events, for the formats that write them. */
+/* Pieces of a block of server-sent events, for the formats that write them. */
 #ifndef CODEC_ENCODE_BLOCK_H
 #define CODEC_ENCODE_BLOCK_H
 
 #include "codec/encode.h"
 
-/* A block is one of `of` blocks that an entry makes, counted from 0; after this come its data lines
- * and an empty one. */
-void encode_block(const struct encoder *e, const struct encoder_entry *in, unsigned at, unsigned of,
-		  const char *name, struct sl_window *w);
+/* The lines `id:` and `retry:`, where the encoder wants them. */
+void encode_id(const struct encoder *e, uint64_t seq, struct sl_window *w);
+void encode_retry(const struct encoder *e, struct sl_window *w);
 
-/* FORMAT_EVENTS: how many blocks an entry makes, and the blocks. */
-unsigned encode_events_count(const struct encoder *e, const struct encoder_entry *in);
+/* A block is one of `of` blocks that an entry makes, counted from 0; after this come its data lines
+ * and an empty one. An empty name: the event is unnamed. */
+void encode_block(const struct encoder *e, const struct encoder_entry *in, unsigned at, unsigned of,
+		  struct sl_slice name, struct sl_window *w);
+
+/* The first event of that kind in choice 0; NULL. */
+const struct sl_event *encode_find(const struct encoder_entry *in, enum sl_event_kind kind);
+
+/* FORMAT_EVENTS and FORMAT_MULTIPLEX: how many blocks an entry makes, and the blocks. */
+unsigned encode_events_count(const struct encoder_entry *in);
 void encode_events(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);
 
 #endif

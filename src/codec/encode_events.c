@@ -1,7 +1,18 @@
-/* Writes the events that a browser's EventSource reads: text bare, everything else named. */
+/*
+ * Writes the events that a browser's EventSource reads: text bare, everything else named. Or, for
+ * several streams on one connection, the same in an envelope of JSON.
+ */
 #include <sluice/error.h>
 #include "codec/encode_block.h"
+#include "codec/encode_json.h"
+#include "codec/line_end.h"
 #include "codec/window_json.h"
+
+static bool is_bare(enum sl_event_kind kind)
+{
+	return kind == SL_EVENT_TEXT || kind == SL_EVENT_REASONING || kind == SL_EVENT_REFUSAL ||
+	       kind == SL_EVENT_MESSAGE;
+}
 
 static bool is_shown(const struct sl_event *event)
 {
@@ -14,6 +25,7 @@ static bool is_shown(const struct sl_event *event)
 	case SL_EVENT_TOOL_START:
 		return event->choice == 0;
 	case SL_EVENT_USAGE:
+	case SL_EVENT_MESSAGE:
 		return true;
 	case SL_EVENT_META:
 	case SL_EVENT_FINISH:
@@ -23,11 +35,10 @@ static bool is_shown(const struct sl_event *event)
 	return false;
 }
 
-unsigned encode_events_count(const struct encoder *e, const struct encoder_entry *in)
+unsigned encode_events_count(const struct encoder_entry *in)
 {
 	unsigned n = 0;
 
-	(void)e;
 	if (in->entry.flags & (SL_ENTRY_END | SL_ENTRY_FAILED))
 		return 1;
 	for (size_t i = 0; i < in->entry.n_events; i++)
@@ -35,135 +46,200 @@ unsigned encode_events_count(const struct encoder *e, const struct encoder_entry
 	return n;
 }
 
-static void put_count(struct sl_window *w, const char *name, int64_t n, bool *first)
-{
-	if (n < 0)
-		return;
-	window_put_str(w, *first ? "{\"" : ",\"");
-	window_put_str(w, name);
-	window_put_str(w, "\":");
-	window_put_int(w, n);
-	*first = false;
-}
-
-static void put_usage(struct sl_window *w, const struct sl_usage *u)
-{
-	bool first = true;
-
-	put_count(w, "prompt_tokens", u->prompt, &first);
-	put_count(w, "completion_tokens", u->completion, &first);
-	put_count(w, "total_tokens", u->total, &first);
-	put_count(w, "cached_tokens", u->cached, &first);
-	put_count(w, "reasoning_tokens", u->reasoning, &first);
-	window_put_str(w, first ? "null" : "}");
-}
-
-static void put_tool_start(struct sl_window *w, const struct sl_event *event)
-{
-	window_put_str(w, "data: {\"index\":");
-	window_put_int(w, event->index);
-	window_put_str(w, ",\"id\":");
-	window_put_json_string(w, event->s[0]);
-	window_put_str(w, ",\"name\":");
-	window_put_json_string(w, event->s[1]);
-	window_put_str(w, ",\"arguments\":\"\"}\n");
-}
-
-static void put_tool_arguments(struct sl_window *w, const struct sl_event *event)
-{
-	window_put_str(w, "data: {\"index\":");
-	window_put_int(w, event->index);
-	window_put_str(w, ",\"arguments\":");
-	window_put_json_string(w, event->s[0]);
-	window_put_str(w, "}\n");
-}
-
-static const char *name_of(const struct sl_event *event)
+/* Empty: unnamed. */
+static struct sl_slice name_of(const struct sl_event *event)
 {
 	switch (event->kind) {
 	case SL_EVENT_REASONING:
-		return "reasoning";
+		return SL_LIT("reasoning");
 	case SL_EVENT_TOOL_START:
 	case SL_EVENT_TOOL_ARGS:
-		return "tool_call";
+		return SL_LIT("tool_call");
 	case SL_EVENT_USAGE:
-		return "usage";
+		return SL_LIT("usage");
+	case SL_EVENT_MESSAGE:
+		return event->s[1];
 	default:
-		return NULL;
+		return SL_LIT("");
 	}
 }
 
-static void put_event(const struct sl_event *event, const struct sl_usage *usage,
-		      struct sl_window *w)
+static void put_envelope(const struct encoder *e, struct sl_slice name, struct sl_window *w)
 {
-	switch (event->kind) {
-	case SL_EVENT_TOOL_START:
-		put_tool_start(w, event);
-		break;
-	case SL_EVENT_TOOL_ARGS:
-		put_tool_arguments(w, event);
-		break;
-	case SL_EVENT_USAGE:
-		window_put_str(w, "data: ");
-		put_usage(w, usage);
-		window_put_str(w, "\n");
-		break;
-	default:
+	window_put_str(w, "{\"stream\":\"");
+	window_put_str(w, e->stream_id);
+	window_put_str(w, "\",\"type\":");
+	window_put_json_string(w, name.n ? name : SL_LIT("text"));
+	window_put_str(w, ",\"data\":");
+}
+
+/* The block of one event, up to where its JSON begins … */
+static void open_json(const struct encoder *e, const struct encoder_entry *in, unsigned at,
+		      unsigned of, struct sl_slice name, struct sl_window *w)
+{
+	bool enveloped = e->format == FORMAT_MULTIPLEX;
+
+	encode_block(e, in, at, of, enveloped ? SL_LIT("") : name, w);
+	window_put_str(w, "data: ");
+	if (enveloped)
+		put_envelope(e, name, w);
+}
+
+/* … and from where it ends. */
+static void close_json(const struct encoder *e, struct sl_window *w)
+{
+	window_put_str(w, e->format == FORMAT_MULTIPLEX ? "}\n\n" : "\n\n");
+}
+
+static void put_event(const struct encoder *e, const struct encoder_entry *in, unsigned at,
+		      unsigned of, const struct sl_event *event, struct sl_window *w)
+{
+	struct sl_slice name = name_of(event);
+
+	if (is_bare(event->kind) && e->format == FORMAT_EVENTS) {
+		encode_block(e, in, at, of, name, w);
 		sl_sse_put_data(w, event->s[0]);
+		window_put_str(w, "\n");
+		return;
 	}
-	window_put_str(w, "\n");
-}
-
-static void put_end(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
-{
-	struct sl_slice finish = sl_slice_str(e->finish);
-
-	if (!finish.n && in->stopped)
-		finish = SL_LIT("stop");
-	encode_block(e, in, 0, 1, "done", w);
-	window_put_str(w, "data: {\"finish_reason\":");
-	if (finish.n)
-		window_put_json_string(w, finish);
+	open_json(e, in, at, of, name, w);
+	if (event->kind == SL_EVENT_TOOL_START)
+		encode_json_tool_start(event, w);
+	else if (event->kind == SL_EVENT_TOOL_ARGS)
+		encode_json_tool_arguments(event, w);
+	else if (event->kind == SL_EVENT_USAGE)
+		encode_json_usage(&event->usage, w);
 	else
-		window_put_str(w, "null");
-	window_put_str(w, ",\"usage\":");
-	put_usage(w, &e->usage);
-	window_put_str(w, in->stopped ? ",\"stopped\":true}\n\n" : "}\n\n");
-}
-
-static void put_failed(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
-{
-	const struct sl_event *error = in->entry.events;
-
-	encode_block(e, in, 0, 1, "failed", w);
-	window_put_str(w, "data: {\"error\":{\"code\":");
-	window_put_json_string(w, error->s[2].n ? error->s[2] : SL_LIT(SL_CODE_ERROR));
-	window_put_str(w, ",\"message\":");
-	window_put_json_string(w, error->s[0].n ? error->s[0] : SL_LIT("the upstream failed"));
-	window_put_str(w, e->content_seen ? "},\"partial\":true}\n\n" : "},\"partial\":false}\n\n");
+		window_put_json_string(w, event->s[0]);
+	close_json(e, w);
 }
 
 void encode_events(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
 {
-	unsigned at = 0, of = encode_events_count(e, in);
-	struct sl_usage usage = e->usage;
+	unsigned at = 0, of = encode_events_count(in);
 
 	if (in->entry.flags & SL_ENTRY_FAILED) {
-		put_failed(e, in, w);
+		open_json(e, in, 0, 1, SL_LIT("failed"), w);
+		encode_json_failed(in, w);
+		close_json(e, w);
 		return;
 	}
 	if (in->entry.flags & SL_ENTRY_END) {
-		put_end(e, in, w);
+		open_json(e, in, 0, 1, SL_LIT("done"), w);
+		encode_json_done(in, w);
+		close_json(e, w);
 		return;
 	}
 	for (size_t i = 0; i < in->entry.n_events && !w->cut; i++) {
+		if (is_shown(&in->entry.events[i]))
+			put_event(e, in, at++, of, &in->entry.events[i], w);
+	}
+}
+
+void encoder_write_lost(const struct encoder *e, uint64_t first_seq, struct sl_window *w)
+{
+	bool enveloped = e->format == FORMAT_MULTIPLEX;
+
+	window_put_str(w, enveloped ? "data: " : "event: lost\ndata: ");
+	if (enveloped)
+		put_envelope(e, SL_LIT("lost"), w);
+	window_put_str(w, "{\"first_id\":\"");
+	window_put_str(w, e->stream_id);
+	window_put_str(w, ".");
+	window_put_int(w, (int64_t)first_seq);
+	window_put_str(w, "\"}");
+	close_json(e, w);
+}
+
+/* ---- Runs: the text of several entries in one event */
+
+/* What the entry would show, if that is one piece of text; NULL. */
+static const struct sl_event *only_text(const struct encoder_entry *in)
+{
+	const struct sl_event *found = NULL;
+
+	if (in->entry.flags & (SL_ENTRY_END | SL_ENTRY_FAILED))
+		return NULL;
+	for (size_t i = 0; i < in->entry.n_events; i++) {
 		const struct sl_event *event = &in->entry.events[i];
 
 		if (!is_shown(event))
 			continue;
-		if (event->kind == SL_EVENT_USAGE)
-			sl_usage_merge(&usage, &event->usage);
-		encode_block(e, in, at++, of, name_of(event), w);
-		put_event(event, &usage, w);
+		if (found || !is_bare(event->kind) || event->kind == SL_EVENT_MESSAGE)
+			return NULL;
+		found = event;
 	}
+	return found;
+}
+
+/* A piece of a text whose line is open: a line end in it opens the next one. */
+static void put_lines(struct sl_slice s, struct sl_window *w)
+{
+	const char *p = s.p, *end = s.p + s.n;
+
+	while (!w->cut) {
+		const char *line_end = line_end_find(p, end);
+
+		sl_window_put(w, sl_slice(p, (size_t)(line_end - p)));
+		if (line_end == end)
+			return;
+		window_put_str(w, "\ndata: ");
+		p = line_end + 1;
+		if (*line_end == '\r' && p < end && *p == '\n')
+			p++;
+	}
+}
+
+static void put_run_start(const struct encoder *e, const struct sl_event *event,
+			  struct sl_window *w)
+{
+	struct sl_slice name = name_of(event);
+
+	if (name.n && e->format == FORMAT_EVENTS)
+		sl_sse_put_field(w, "event", name);
+	window_put_str(w, "data: ");
+	if (e->format == FORMAT_MULTIPLEX) {
+		put_envelope(e, name, w);
+		window_put_str(w, "\"");
+	}
+}
+
+/* The most that encoder_run_end() writes. */
+static size_t run_end_bytes(const struct encoder *e)
+{
+	return sizeof("\"}\nid: .18446744073709551615\nretry: 4294967295\n\n") +
+	       strlen(e->stream_id) + e->id_before.n + e->id_behind.n;
+}
+
+bool encoder_run_add(const struct encoder *e, struct encoder_run *run,
+		     const struct encoder_entry *in, struct sl_window *w)
+{
+	const struct sl_event *event = only_text(in);
+	struct sl_window try = *w;
+	size_t end_bytes = run_end_bytes(e);
+
+	if (!event || (run->kind && run->kind != event->kind) || w->room < end_bytes)
+		return false;
+	try.room -= end_bytes;
+	if (!run->kind)
+		put_run_start(e, event, &try);
+	if (e->format == FORMAT_MULTIPLEX)
+		window_put_json_chars(&try, event->s[0]);
+	else
+		put_lines(event->s[0], &try);
+	if (try.cut)
+		return false;
+	try.room += end_bytes;
+	*w = try;
+	*run = (struct encoder_run){event->kind, in->seq};
+	return true;
+}
+
+void encoder_run_end(struct encoder *e, const struct encoder_run *run, struct sl_window *w)
+{
+	window_put_str(w, e->format == FORMAT_MULTIPLEX ? "\"}\n" : "\n");
+	encode_id(e, run->seq, w);
+	encode_retry(e, w);
+	window_put_str(w, "\n");
+	e->retry_ms = 0;
 }

@@ -165,6 +165,14 @@ static int edit_model(struct edit *e, struct sl_slice model)
 	return r == 0 ? sl_buf_putc(&e->front, ',') : r;
 }
 
+static int edit_stream(struct edit *e)
+{
+	if (e->info->stream_value.type == JSON_NONE)
+		return sl_buf_put_str(&e->front, "\"stream\":true,");
+	replace(e, e->info->stream_value, SL_LIT("true"));
+	return 0;
+}
+
 static int edit_usage(struct edit *e)
 {
 	struct json options = e->info->stream_options;
@@ -198,7 +206,9 @@ int request_encode(const struct request_info *info, struct sl_slice model, bool 
 
 	splice_init(&e.splice);
 	r = edit_model(&e, model);
-	if (r == 0 && ask_usage && info->stream && !info->include_usage)
+	if (r == 0 && info->must_stream && !info->stream)
+		r = edit_stream(&e);
+	if (r == 0 && ask_usage && (info->stream || info->must_stream) && !info->include_usage)
 		r = edit_usage(&e);
 	/* Every body has a member that its dialect needs, so the comma behind ours is right. */
 	if (r == 0 && e.front.len > 0)

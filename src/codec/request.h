@@ -15,6 +15,7 @@ struct request_info {
 	struct sl_slice model; /* unescaped; into `strings` */
 	bool stream;
 	bool include_usage;    /* the client asked for the usage chunk itself */
+	bool must_stream;      /* set by the caller: a stream is wanted whatever the body says */
 	struct sl_buf strings; /* owns the unescaped strings */
 	/* where things stand in the body, for request_encode */
 	struct sl_slice text; /* all of it, with the space around the object */
@@ -38,8 +39,9 @@ int request_parse(struct sl_slice body, enum sl_dialect dialect, struct json_lim
 void request_info_fini(struct request_info *info);
 
 /* Appends to `out` the body for the upstream: model replaced by `model` where that differs (added
- * where missing), and, with ask_usage on a stream, stream_options.include_usage: true. Nothing else
- * changes; where nothing must change the bytes are the client's. 0, -SL_E_LIMIT, -SL_E_NOMEM. */
+ * where missing), with must_stream stream: true, and, with ask_usage on a stream,
+ * stream_options.include_usage: true. Nothing else changes; where nothing must change the bytes are
+ * the client's. 0, -SL_E_LIMIT, -SL_E_NOMEM. */
 int request_encode(const struct request_info *info, struct sl_slice model, bool ask_usage,
 		   struct sl_buf *out);
 

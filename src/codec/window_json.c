@@ -49,11 +49,10 @@ static void put_escape(struct sl_window *w, unsigned char c)
 	}
 }
 
-void window_put_json_string(struct sl_window *w, struct sl_slice s)
+void window_put_json_chars(struct sl_window *w, struct sl_slice s)
 {
 	bool valid;
 
-	window_put_str(w, "\"");
 	while (s.n > 0 && !w->cut) {
 		size_t n = plain_run(s);
 
@@ -68,6 +67,12 @@ void window_put_json_string(struct sl_window *w, struct sl_slice s)
 			window_put_str(w, "\xef\xbf\xbd");
 		s = sl_slice(s.p + n, s.n - n);
 	}
+}
+
+void window_put_json_string(struct sl_window *w, struct sl_slice s)
+{
+	window_put_str(w, "\"");
+	window_put_json_chars(w, s);
 	window_put_str(w, "\"");
 }
 

@@ -10,7 +10,7 @@ const char *access_owner(const struct exchange *x)
 	return x->key ? x->key->name : NULL;
 }
 
-static bool is_owner(const struct exchange *x, const struct stream *s)
+bool access_owns(const struct exchange *x, const struct stream *s)
 {
 	const char *owner = access_owner(x);
 	return owner && s->owner ? strcmp(owner, s->owner) == 0 : !owner && !s->owner;
@@ -19,10 +19,23 @@ static bool is_owner(const struct exchange *x, const struct stream *s)
 struct stream *access_stream(const struct exchange *x, struct sl_slice id)
 {
 	struct stream *s = stream_find(x->server->table, id);
-	if (s && is_owner(x, s))
+	if (s && access_owns(x, s))
 		return s;
 	stream_unref(s);
 	return NULL;
+}
+
+struct stream *access_stream_to_read(const struct exchange *x, struct sl_slice id,
+				     struct sl_slice ticket)
+{
+	(void)ticket;
+	return access_stream(x, id);
+}
+
+int access_print_read_url(const struct exchange *x, const char *stream_id, struct sl_buf *out)
+{
+	(void)x;
+	return sl_buf_printf(out, "/v1/streams/%s", stream_id);
 }
 
 void access_refuse_stream(struct exchange *x)

@@ -14,6 +14,19 @@ const char *access_owner(const struct exchange *x);
  * unknown or not theirs, which nobody can tell apart. */
 struct stream *access_stream(const struct exchange *x, struct sl_slice id);
 
+/* The same for reading only, for which a ticket of that stream is good too (empty: there is none).
+ */
+struct stream *access_stream_to_read(const struct exchange *x, struct sl_slice id,
+				     struct sl_slice ticket);
+
+/* Whether that stream is the caller's. Asked again while it is read: a channel gets its owner late.
+ */
+bool access_owns(const struct exchange *x, const struct stream *s);
+
+/* Appends a URL under which that stream can be read: as it stands where nobody is asked for a key.
+ */
+int access_print_read_url(const struct exchange *x, const char *stream_id, struct sl_buf *out);
+
 /* 404, the same for every stream that the caller cannot see. */
 void access_refuse_stream(struct exchange *x);
 

@@ -4,6 +4,7 @@
 #include "server/format.h"
 #include "server/requests.h"
 #include "server/respond.h"
+#include "server/resume.h"
 #include "server/routes.h"
 #include "server/server_private.h"
 
@@ -20,7 +21,7 @@ void handle_ask(struct exchange *x)
 	if (!format_choose(x, &o.format))
 		return;
 	o.hide_usage = o.format == FORMAT_OPENAI; /* nobody asked for that chunk */
-	if (watch_resume(x, &o))
+	if (resume_by_position(x, &o))
 		return;
 	if (type && strncasecmp(type, "multipart/", 10) == 0) {
 		respond_refusal(x, 415, "invalid_request_error", "unsupported_media_type",
@@ -51,5 +52,6 @@ void handle_ask(struct exchange *x)
 	}
 	const struct stream_options *streams = x->config->set.streams;
 	bool waits = o.format == FORMAT_EVENTS && !streams->leave_is_set;
-	request_start(x, g, waits ? request_comes_back : streams->when_client_leaves, &o);
+	request_start(x, g, waits ? request_comes_back : streams->when_client_leaves, request_watch,
+		      &o);
 }

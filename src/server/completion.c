@@ -4,6 +4,7 @@
 #include <strings.h>
 #include "server/requests.h"
 #include "server/respond.h"
+#include "server/resume.h"
 #include "server/routes.h"
 #include "server/server_private.h"
 #include "server/watch.h"
@@ -105,7 +106,7 @@ static uint64_t hash_of(const struct exchange *x, const struct generation *g)
 /* Attaches a repeated request to the stream of its key. True when that is done, or an error was
  * answered. */
 static bool attach_by_key(struct exchange *x, struct stream *fresh, const struct generation *g,
-			  const char *key, const struct watch_options *o)
+			  const char *key, request_answer *answer, void *arg)
 {
 	bool same = false;
 	/* Each owner has keys of their own; a header's value has no line end. */
@@ -119,7 +120,7 @@ static bool attach_by_key(struct exchange *x, struct stream *fresh, const struct
 	if (!there)
 		return false;
 	if (same)
-		watch_start(x, there, o);
+		answer(x, there, false, arg);
 	else
 		respond_refusal(x, 422, "invalid_request_error", "idempotency_key_reused",
 				"this Idempotency-Key was used for another request");
@@ -127,8 +128,14 @@ static bool attach_by_key(struct exchange *x, struct stream *fresh, const struct
 	return true;
 }
 
+void request_watch(struct exchange *x, struct stream *s, bool fresh, void *arg)
+{
+	(void)fresh;
+	watch_start(x, s, arg);
+}
+
 void request_start(struct exchange *x, struct generation *g, struct leave leave,
-		   struct watch_options *o)
+		   request_answer *answer, void *arg)
 {
 	const char *key =
 		strcmp(x->method, "POST") == 0 ? exchange_header(x, "Idempotency-Key") : NULL;
@@ -141,16 +148,18 @@ void request_start(struct exchange *x, struct generation *g, struct leave leave,
 	/* A key announces a client that comes back. */
 	if (key && !x->config->set.streams->leave_is_set)
 		leave = request_comes_back;
-	struct stream *s = watch_new_stream(x, leave);
-	if (s) /* before anybody else can find it */
-		s->name = strndup(g->request.model.p ? g->request.model.p : "", g->request.model.n);
-	if (!s || (key && attach_by_key(x, s, g, key, o))) {
+	struct sl_slice model = g->request.model, none = {0};
+	struct stream *s = watch_new_stream(x, leave,
+					    g->kind == GENERATION_MODELS ? none
+					    : model.p                    ? model
+									 : SL_LIT(""));
+	if (!s || (key && attach_by_key(x, s, g, key, answer, arg))) {
 		generation_free(g);
 		stream_unref(s);
 		return;
 	}
 	x->server->generator->start(x->server->generator, s, g);
-	watch_start(x, s, o);
+	answer(x, s, true, arg);
 	stream_unref(s);
 }
 
@@ -170,28 +179,35 @@ static bool wants_usage(const struct exchange *x)
 	return wants;
 }
 
+struct generation *request_of_body(struct exchange *x)
+{
+	struct generation *g =
+		request_generation(x, GENERATION_POST, x->route->dialect, x->route->upstream_path);
+	if (!g)
+		return NULL;
+	sl_buf_fini(&g->body);
+	g->body = x->body; /* it moves on */
+	sl_buf_init(&x->body, g->body.max);
+	if (request_read_body(x, g))
+		return g;
+	generation_free(g);
+	return NULL;
+}
+
 void handle_completion(struct exchange *x)
 {
 	struct watch_options o = {.format = FORMAT_OPENAI};
 	if (exchange_header(x, "Last-Event-ID"))
 		o.hide_usage = !wants_usage(x);
-	if (watch_resume(x, &o))
+	if (resume_by_position(x, &o))
 		return;
-	struct generation *g =
-		request_generation(x, GENERATION_POST, x->route->dialect, x->route->upstream_path);
+	struct generation *g = request_of_body(x);
 	if (!g)
 		return;
-	sl_buf_fini(&g->body);
-	g->body = x->body; /* it moves on */
-	sl_buf_init(&x->body, g->body.max);
-	if (!request_read_body(x, g)) {
-		generation_free(g);
-		return;
-	}
 	g->whole = !g->request.stream || g->dialect == SL_DIALECT_OPENAI_JSON;
 	o.format = g->whole ? FORMAT_WHOLE : FORMAT_OPENAI;
 	o.hide_usage = !g->request.include_usage;
-	request_start(x, g, x->config->set.streams->when_client_leaves, &o);
+	request_start(x, g, x->config->set.streams->when_client_leaves, request_watch, &o);
 }
 
 void handle_models(struct exchange *x)
@@ -201,6 +217,6 @@ void handle_models(struct exchange *x)
 	if (!g)
 		return;
 	g->whole = true;
-	request_start(x, g, (struct leave){.what = LEAVE_CANCEL},
+	request_start(x, g, (struct leave){.what = LEAVE_CANCEL}, request_watch,
 		      &(struct watch_options){.format = FORMAT_WHOLE});
 }

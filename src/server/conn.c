@@ -16,21 +16,24 @@
 #include "server/respond.h"
 #include "server/routes.h"
 #include "server/server_private.h"
-#include "server/watch.h"
 
 #define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
-/* The client has closed its side. */
-static void client_gone(struct loop_io *io, uint32_t events)
+/* The client has closed its side, or takes bytes again. */
+static void client_ready(struct loop_io *io, uint32_t events)
 {
 	struct conn *c = FROM(io, struct conn, io);
-	(void)events;
+	struct exchange *x = c->x;
 	if (c->gone)
 		return;
+	if (!(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
+		if (x)
+			output_writable(x);
+		return;
+	}
 	c->gone = true;
-	struct exchange *x = c->x;
 	if (x && (x->state == X_WAITING || x->state == X_STREAMING)) {
-		watch_end(x);
+		exchange_end(x);
 		exchange_resume(x);
 		/* It may have closed its sending side only, and read nothing: do not wait for room
 		 * to write. */
@@ -74,7 +77,7 @@ static void drop_late(struct timer *t)
 static void hand_over(struct conn *c)
 {
 	struct server *s = c->server;
-	c->io.ready = client_gone;
+	c->io.ready = client_ready;
 	c->deadline.fire = too_slow;
 	loop_change_io(s->loop, &c->io, EPOLLRDHUP | EPOLLET);
 	if (!shard_add(s, c)) /* it has closed the descriptor */
@@ -206,32 +209,6 @@ void *conn_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	return x;
 }
 
-const char *exchange_header(const struct exchange *x, const char *name)
-{
-	return MHD_lookup_connection_value(x->conn->mhd, MHD_HEADER_KIND, name);
-}
-
-const char *exchange_query(const struct exchange *x, const char *name)
-{
-	return MHD_lookup_connection_value(x->conn->mhd, MHD_GET_ARGUMENT_KIND, name);
-}
-
-void exchange_suspend(struct exchange *x)
-{
-	assert(!x->suspended && !x->resume_queued);
-	x->suspended = true;
-	MHD_suspend_connection(x->conn->mhd);
-}
-
-void exchange_resume(struct exchange *x)
-{
-	if (!x->suspended || x->resume_queued)
-		return;
-	x->resume_queued = true;
-	x->resume_next = x->server->resume;
-	x->server->resume = x;
-}
-
 static void refuse(struct exchange *x, const struct refusal *r)
 {
 	x->refused = true;
@@ -326,7 +303,8 @@ enum MHD_Result conn_request(void *cls, struct MHD_Connection *mhd, const char *
 		x->route->handle(x);
 		return x->state == X_READING ? MHD_NO : MHD_YES;
 	case X_WAITING:
-		return watch_continue(x) ? MHD_YES : MHD_NO;
+		return !x->conn->gone && x->role->proceed(x) && x->state != X_READING ? MHD_YES
+										      : MHD_NO;
 	case X_STREAMING:
 	case X_ANSWERED:
 		return MHD_YES;
@@ -342,7 +320,7 @@ void conn_completed(void *cls, struct MHD_Connection *mhd, void **request_contex
 	if (!x)
 		return;
 	struct conn *c = x->conn;
-	watch_end(x);
+	exchange_end(x);
 	assert(!x->resume_queued);
 	if (x->path)
 		log_event(LOG_INFO, "request", {"request", LOG_STR(x->request_id)},
@@ -350,7 +328,6 @@ void conn_completed(void *cls, struct MHD_Connection *mhd, void **request_contex
 			  {"path", LOG_STR(x->route ? x->route->path : "")},
 			  {"status", LOG_INT(x->status)}, {"stream", LOG_STR(x->encoder.stream_id)},
 			  {"ms", LOG_INT((clock_us() - x->born_us) / 1000)});
-	loop_stop_timer(x->server->loop, &x->tick);
 	/* The next request's head may take its own time beyond what an idle connection has. */
 	if (x->started && !c->gone)
 		loop_set_timer(x->server->loop, &c->deadline,

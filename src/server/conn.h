@@ -17,6 +17,7 @@
 #include "base/loop.h"
 #include "base/random.h"
 #include "codec/encode.h"
+#include "server/output.h"
 #include "server/server.h"
 #include "server/shared.h"
 #include "stream/stream.h"
@@ -38,6 +39,15 @@ struct conn {
 	struct conn *next, **link; /* all of the server's */
 };
 
+/* Who has an exchange in hand while it waits or streams. */
+struct exchange_role {
+	/* It was resumed while X_WAITING: answers, or suspends it again. False: close the
+	 * connection. */
+	bool (*proceed)(struct exchange *x);
+	/* The client is gone, or the exchange is over: lets go of all it holds. Idempotent. */
+	void (*end)(struct exchange *x);
+};
+
 enum exchange_state { X_READING, X_WAITING, X_STREAMING, X_ANSWERED };
 
 struct snapshot_ref {
@@ -53,8 +63,9 @@ struct exchange {
 	const struct route *route;
 	char method[16];
 	char *path;
-	char param[64];   /* the segment of the path that the route leaves open; "" */
-	size_t uri_bytes; /* of the request line's target */
+	char param[64];    /* the segment of the path that the route leaves open; "" */
+	char location[64]; /* of what was made; "" */
+	size_t uri_bytes;  /* of the request line's target */
 	uint64_t born_us;
 	char request_id[RANDOM_ID_LEN + 1];
 	const struct access_key *key; /* who calls; NULL: nobody is asked */
@@ -65,16 +76,24 @@ struct exchange {
 	struct sl_buf body;
 	unsigned status;
 
-	/* a watched stream */
+	const struct exchange_role *role; /* NULL: nobody yet */
+	struct output out;
+	struct timer tick; /* while WAITING: how long; then heartbeats */
+	bool time_up;      /* it has waited that long */
+	struct exchange *resume_next;
+
+	union {
+		struct multiplex *multiplex;   /* events.c */
+		struct publishing *publishing; /* channels.c */
+	};
+
+	/* watch.c: one stream */
 	struct viewer viewer;
 	struct encoder encoder;
-	struct timer tick; /* open_after while WAITING, then heartbeats */
-	size_t skip;       /* bytes of the entry at hand that are written */
-	uint64_t heartbeat_ms;
-	bool any_end; /* see struct watch_options */
-	bool lost;    /* entries that this client has not read are gone: say so */
-	bool heartbeat_due, open_now, finished, pages_released;
-	struct exchange *resume_next;
+	uint64_t backlog;             /* entries up to this one may be merged: it came late */
+	int64_t level;                /* messages below it are passed over */
+	bool any_end, newer, endless; /* see struct watch_options */
+	bool lost;                    /* entries that this client has not read are gone: say so */
 };
 
 /* A connection that was accepted; it is counted already, and the descriptor its own. It goes to
@@ -98,6 +117,12 @@ void conn_completed(void *cls, struct MHD_Connection *mhd, void **request_contex
 /* Suspends the connection; exchange_resume() wakes it at the end of the turn. */
 void exchange_suspend(struct exchange *x);
 void exchange_resume(struct exchange *x);
+
+/* Lets it wait for at most `ms`; then, or at the next exchange_resume(), its role proceeds. */
+void exchange_set_time(struct exchange *x, uint64_t ms);
+
+/* Its role lets go of it. Idempotent. */
+void exchange_end(struct exchange *x);
 
 /* A request header, or NULL. */
 const char *exchange_header(const struct exchange *x, const char *name);

@@ -15,9 +15,18 @@ struct generation *request_generation(struct exchange *x, enum generation_kind k
 /* Checks and reads g->body. False: a 400 was answered. */
 bool request_read_body(struct exchange *x, struct generation *g);
 
-/* A new stream for g (taken), watched by x; or, with an Idempotency-Key that was used before, the
- * stream of that key. */
+/* What a route answers with once its stream is there; `fresh`: it has just begun. */
+typedef void request_answer(struct exchange *x, struct stream *s, bool fresh, void *arg);
+
+/* The generation that the request's body asks for on its route. NULL: an error was answered. */
+struct generation *request_of_body(struct exchange *x);
+
+/* A new stream for g (taken), begun; or, with an Idempotency-Key that was used before, the stream
+ * of that key. Then `answer`, unless an error was answered. */
 void request_start(struct exchange *x, struct generation *g, struct leave leave,
-		   struct watch_options *o);
+		   request_answer *answer, void *arg);
+
+/* The answer that watches the stream from its start; arg: struct watch_options. */
+request_answer request_watch;
 
 #endif

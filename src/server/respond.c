@@ -8,6 +8,9 @@
 #include "server/routes.h"
 #include "server/server_private.h"
 
+#define RETRY_MIN_MS    1000
+#define RETRY_SPREAD_MS 4001
+
 void respond_headers(struct exchange *x, struct MHD_Response *r)
 {
 	char id[RANDOM_ID_LEN + 8];
@@ -60,8 +63,23 @@ void respond_bytes(struct exchange *x, unsigned status, const char *content_type
 			MHD_add_response_header(r, "X-Stream-Id", x->encoder.stream_id);
 		if (content_type)
 			MHD_add_response_header(r, "Content-Type", content_type);
+		if (x->location[0])
+			MHD_add_response_header(r, "Location", x->location);
 	}
 	respond_queue(x, status, r);
+}
+
+void respond_stream_headers(struct exchange *x, struct MHD_Response *r, const char *content_type)
+{
+	respond_headers(x, r);
+	MHD_add_response_header(r, "Content-Type", content_type);
+	MHD_add_response_header(r, "Cache-Control", "no-cache, no-store, no-transform");
+	MHD_add_response_header(r, "X-Accel-Buffering", "no");
+}
+
+uint32_t respond_retry_ms(void)
+{
+	return RETRY_MIN_MS + random_below(RETRY_SPREAD_MS);
 }
 
 void respond_add_lines(struct MHD_Response *r, struct sl_slice lines)

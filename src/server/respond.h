@@ -24,6 +24,13 @@ void respond_error(struct exchange *x, const struct sl_event *error, struct sl_s
 void respond_refusal(struct exchange *x, int status, const char *type, const char *code,
 		     const char *message);
 
+/* Adds what every response has that streams, and its type. */
+void respond_stream_headers(struct exchange *x, struct MHD_Response *r, const char *content_type);
+
+/* A reconnection time for one client: spread, so that all the clients of a server that restarts do
+ * not come back at once. */
+uint32_t respond_retry_ms(void);
+
 /* "Name: value\n"… as response headers. */
 void respond_add_lines(struct MHD_Response *r, struct sl_slice lines);
 

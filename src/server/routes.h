@@ -39,6 +39,9 @@ void respond_document(struct exchange *x, struct stream *s);
 void handle_completion(struct exchange *x); /* completion.c: POST /v1/chat/completions,
 					       /v1/completions, /v1/embeddings */
 void handle_ask(struct exchange *x);        /* ask.c */
+void handle_begin(struct exchange *x);      /* collection.c: POST /v1/streams */
+void handle_list(struct exchange *x);       /* GET /v1/streams */
+void handle_events(struct exchange *x);     /* events.c: GET /v1/events */
 void handle_stream(struct exchange *x);     /* streams.c: GET /v1/streams/{id} */
 void handle_stop(struct exchange *x);   /* POST /v1/streams/{id}/stop, DELETE /v1/streams/{id} */
 void handle_models(struct exchange *x); /* completion.c */

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "server/server_private.h"
-#include "server/watch.h"
 
 #define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -35,14 +34,19 @@ void snapshot_drop(struct snapshot_ref *r)
 	free(r);
 }
 
-/* One batch of resumes, then each touched daemon runs. */
+/* One batch of sends and resumes, then each touched daemon runs. */
 static bool run_stage(struct loop_stage *stage)
 {
 	struct server *s = FROM(stage, struct server, stage);
-	while (s->resume) {
-		struct exchange *x = s->resume;
-		s->resume = x->resume_next;
-		x->resume_queued = x->suspended = false;
+	struct exchange *next = s->resume;
+	s->resume = NULL; /* who asks for more from here on waits for the next turn */
+	while (next) {
+		struct exchange *x = next;
+		next = x->resume_next;
+		x->resume_queued = false;
+		if (x->state == X_STREAMING && output_send(x))
+			continue;
+		x->suspended = false;
 		shard_touch(x->conn->shard);
 		MHD_resume_connection(x->conn->mhd);
 	}
@@ -66,7 +70,8 @@ struct server *server_new(struct loop *loop, struct server_shared *shared,
 			     .spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC)};
 	s->peek_bytes = set->options->header_bytes;
 	s->peeked = malloc(s->peek_bytes);
-	if (!s->config || !s->peeked) {
+	s->chunk = malloc(SERVER_CHUNK_BYTES);
+	if (!s->config || !s->peeked || !s->chunk) {
 		server_free(s);
 		return NULL;
 	}
@@ -135,5 +140,6 @@ void server_free(struct server *s)
 		close(s->spare_fd);
 	free(s->events);
 	free(s->peeked);
+	free(s->chunk);
 	free(s);
 }

@@ -6,6 +6,9 @@
 #include "server/server.h"
 #include "server/shared.h"
 
+/* What one send() past libmicrohttpd carries at most. */
+#define SERVER_CHUNK_BYTES 16384
+
 struct listener {
 	struct loop_io io;
 	struct server *server;
@@ -29,6 +32,7 @@ struct server {
 	struct exchange *resume; /* to be resumed at the end of the turn */
 	unsigned busy;
 	int spare_fd; /* given up to answer 503 when descriptors run out */
+	char *chunk;  /* room for one, of SERVER_CHUNK_BYTES (output.c) */
 	char *peeked; /* room for a head, of limits.headers as it was at the start */
 	size_t peek_bytes;
 	struct sl_event *events; /* room to unpack an entry's */

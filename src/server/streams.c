@@ -1,7 +1,6 @@
 /* /v1/streams/{id}: watching a stream that is there, and ending it. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "base/clock.h"
 #include "codec/document.h"
 #include "server/access.h"
@@ -9,9 +8,10 @@
 #include "server/respond.h"
 #include "server/routes.h"
 #include "server/server_private.h"
-#include "server/watch.h"
+#include "server/resume.h"
 
 #define DOCUMENT_MAX ((size_t)64 << 20)
+#define WAIT_MAX_MS  300000
 
 /* Folds in all that the log still holds. */
 static void fold(struct document *d, struct stream *s)
@@ -46,6 +46,7 @@ void respond_document(struct exchange *x, struct stream *s)
 	struct document_frame f = {.id = s->id,
 				   .state = stream_state_name(state),
 				   .model = s->name,
+				   .upstream = s->upstream,
 				   .first_token_ms = -1,
 				   .total_ms = -1};
 	/* These two are the owner's; after the end they do not change any more. */
@@ -70,19 +71,44 @@ static struct stream *named_stream(struct exchange *x)
 	return s;
 }
 
+/* Who asks for a document now and then is a viewer too: the grace of a stream that nobody watches
+ * begins anew. */
+static void touch(struct exchange *x, struct stream *s)
+{
+	struct viewer v = {0};
+	if (!stream_state_ended(s->state) && viewer_attach(&v, s, x->server->loop, 0) == 0)
+		viewer_detach(&v);
+}
+
+/* The twin of a stream for paths that buffer: a document when there is news behind a position. */
+static void wait_for_news(struct exchange *x, struct stream *s, const char *wait)
+{
+	struct watch_options o = {.format = FORMAT_DOCUMENT, .newer = true, .any_end = true};
+	if (duration_parse(sl_slice_str(wait), &o.wait_ms) < 0 || o.wait_ms > WAIT_MAX_MS)
+		respond_refusal(x, 400, "invalid_request_error", "invalid_wait",
+				"wait is a duration of up to 5m, as in wait=20s");
+	else if (resume_read_seq(x, s, &o.after_seq))
+		watch_start(x, s, &o);
+}
+
 void handle_stream(struct exchange *x)
 {
-	struct watch_options o = {.stream = x->param};
+	struct watch_options o = {0};
+	const char *wait = exchange_query(x, "wait");
 	if (!format_choose(x, &o.format))
+		return;
+	struct stream *s = named_stream(x);
+	if (!s)
 		return;
 	o.hide_usage = o.format == FORMAT_OPENAI;
 	if (o.format != FORMAT_DOCUMENT) {
-		watch_resume(x, &o);
-		return;
-	}
-	struct stream *s = named_stream(x);
-	if (s)
+		resume_stream(x, s, &o);
+	} else if (wait) {
+		wait_for_news(x, s, wait);
+	} else {
+		touch(x, s);
 		respond_document(x, s);
+	}
 	stream_unref(s);
 }
 

@@ -1,5 +1,4 @@
-/* A request that watches a stream: waits for its first content, then streams it through
- * libmicrohttpd. */
+/* A request that watches a stream: waits for its first content, then streams it. */
 #ifndef SERVER_WATCH_H
 #define SERVER_WATCH_H
 
@@ -11,27 +10,28 @@ struct watch_options {
 	bool at_once; /* the status line does not wait for content: somebody comes back to a stream
 		       */
 	bool any_end; /* FORMAT_DOCUMENT: a stream that failed is answered like any other */
+	bool newer;   /* FORMAT_DOCUMENT: answers when there is more than after_seq, or after
+			 wait_ms; else when the stream has ended */
+	bool endless; /* the stream is no answer: when it ends, the response does, without a word */
+	uint64_t wait_ms;
 	uint64_t after_seq; /* begin behind this entry */
-	const char *stream; /* watch that stream ("{id}"), from the start unless a position is
-			       named; NULL */
+	int64_t level;      /* pass over messages below it */
 };
 
-/* A new stream for this request, with what the header X-Sluice-Client-Leaves says, else `leave`.
- * NULL: an error was answered. The caller holds a reference. */
-struct stream *watch_new_stream(struct exchange *x, struct leave leave);
+/* A new stream of that name (stream_new) for this request, with what the header
+ * X-Sluice-Client-Leaves says, else `leave`. NULL: an error was answered. The caller holds a
+ * reference. */
+struct stream *watch_new_stream(struct exchange *x, struct leave leave, struct sl_slice name);
 
 /* Attaches the exchange to s and answers, now or when there is something to answer with. */
 void watch_start(struct exchange *x, struct stream *s, const struct watch_options *o);
 
-/* A request that names a position ("{stream}.{seq}") goes on there, and never starts anything.
- * False: it names none. */
-bool watch_resume(struct exchange *x, struct watch_options *o);
+/* An entry as encoders want it; good until the next one is unpacked on this worker. */
+void watch_unpack(struct server *s, const struct log_entry *e, struct encoder_entry *out);
 
-/* The connection was resumed while WAITING: answer, or go on waiting. False: close the connection.
- */
-bool watch_continue(struct exchange *x);
-
-/* The client is gone, or the exchange is over. Idempotent. */
-void watch_end(struct exchange *x);
+/* Writes one event for as many of the entries up to `backlog` that v would read next as fit, if
+ * these are text, and moves v behind them. The number of bytes; 0: there is no such run. */
+size_t watch_write_run(struct server *s, struct viewer *v, struct encoder *e, uint64_t backlog,
+		       char *buf, size_t max);
 
 #endif

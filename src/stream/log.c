@@ -146,7 +146,7 @@ static struct segment *room_for(struct stream_log *log, size_t size, uint64_t se
 }
 
 int64_t stream_log_append(struct stream_log *log, const struct sl_entry *e, unsigned extra_flags,
-			  uint32_t at_ms)
+			  uint64_t at_ms)
 {
 	size_t size = packed_size(e);
 	uint64_t seq = atomic_load_explicit(&log->next_seq, memory_order_relaxed);
@@ -162,9 +162,6 @@ int64_t stream_log_append(struct stream_log *log, const struct sl_entry *e, unsi
 				 .at_ms = at_ms,
 				 .flags = (uint16_t)(e->flags | extra_flags),
 				 .n_events = (uint16_t)e->n_events};
-	for (size_t i = 0; i < e->n_events; i++)
-		if (e->events[i].kind == SL_EVENT_TEXT)
-			head.n_text += (uint32_t)e->events[i].s[0].n;
 	at = put(at, &head, sizeof(head));
 	for (size_t i = 0; i < e->n_events; i++)
 		at = pack_event(at, &e->events[i]);
@@ -177,24 +174,39 @@ int64_t stream_log_append(struct stream_log *log, const struct sl_entry *e, unsi
 	return (int64_t)seq;
 }
 
+/* Lets go of the first segment. */
+static void drop_head(struct stream_log *log)
+{
+	struct segment *s = log->head;
+	uint64_t behind = s->first_seq + s->count;
+	pthread_mutex_lock(&log->lock);
+	log->head = s->next;
+	if (s == log->tail)
+		log->tail = NULL;
+	if (behind > log->first_seq) /* it may have been trimmed further */
+		atomic_store_explicit(&log->first_seq, behind, memory_order_release);
+	pthread_mutex_unlock(&log->lock);
+	log->bytes -= sizeof(*s) + s->cap;
+	segment_unref(s);
+}
+
 bool stream_log_evict(struct stream_log *log, uint64_t read_seq, size_t max_bytes)
 {
-	while (log->bytes > max_bytes && log->head) {
-		struct segment *s = log->head;
-		bool last = s == log->tail;
-		if (s->first_seq + s->count - 1 > read_seq)
-			break;
-		pthread_mutex_lock(&log->lock);
-		log->head = s->next;
-		if (last)
-			log->tail = NULL;
-		atomic_store_explicit(&log->first_seq, s->first_seq + s->count,
-				      memory_order_release);
-		pthread_mutex_unlock(&log->lock);
-		log->bytes -= sizeof(*s) + s->cap;
-		segment_unref(s);
-	}
+	while (log->bytes > max_bytes && log->head &&
+	       log->head->first_seq + log->head->count - 1 <= read_seq)
+		drop_head(log);
 	return log->bytes <= max_bytes;
+}
+
+void stream_log_trim(struct stream_log *log, uint64_t first_seq)
+{
+	if (first_seq <= log->first_seq)
+		return;
+	pthread_mutex_lock(&log->lock);
+	atomic_store_explicit(&log->first_seq, first_seq, memory_order_release);
+	pthread_mutex_unlock(&log->lock);
+	while (log->head && log->head->first_seq + log->head->count <= first_seq)
+		drop_head(log);
 }
 
 void log_cursor_init(struct log_cursor *c, struct stream_log *log, uint64_t next_seq)

@@ -21,19 +21,22 @@
 #include <stdint.h>
 #include <sluice/reader.h>
 
-#define LOG_ENTRY_STOPPED                                                      \
-	(1 << 15) /* beside SL_ENTRY_END: the end of a stream that was stopped \
-		   */
+/* Beside SL_ENTRY_END: the end of a stream that was stopped. */
+#define LOG_ENTRY_STOPPED (1 << 15)
+/* Beside SL_ENTRY_FAILED: there had been content before. */
+#define LOG_ENTRY_PARTIAL (1 << 14)
+#define LOG_ENTRY_FLAGS                                                          \
+	(LOG_ENTRY_STOPPED | LOG_ENTRY_PARTIAL) /* those that are not a reader's \
+						 */
 
 /* One entry as it stands in a segment. */
 struct log_entry {
 	uint64_t seq;
 	uint32_t size; /* of all of it, header and padding included */
 	uint32_t frame_len;
-	uint32_t at_ms; /* since the stream began */
-	uint16_t flags; /* SL_ENTRY_x, LOG_ENTRY_STOPPED */
+	uint64_t at_ms; /* clock_ms() of its appending */
+	uint16_t flags; /* SL_ENTRY_x, LOG_ENTRY_x */
 	uint16_t n_events;
-	uint32_t n_text; /* bytes of text in its events: what a reader of the bare text gets */
 	uint32_t reserved;
 	/* then the events, packed, then the frame */
 };
@@ -70,12 +73,16 @@ void stream_log_fini(struct stream_log *log);
 /* Owner's thread. Copies the entry and publishes it. Its sequence number, or -SL_E_NOMEM. Enforces
  * no budget: see evict. */
 int64_t stream_log_append(struct stream_log *log, const struct sl_entry *e, unsigned extra_flags,
-			  uint32_t at_ms);
+			  uint64_t at_ms);
 
 /* Owner's thread. Lets go of the oldest segments whose entries are all <= read_seq until at most
  * max_bytes are held, or no more can go. The last segment stays, unless max_bytes is 0. True when
  * the log is within max_bytes then. */
 bool stream_log_evict(struct stream_log *log, uint64_t read_seq, size_t max_bytes);
+
+/* Owner's thread. Hides all entries before first_seq, whoever has not read them, and lets go of the
+ * segments that hold nothing else. */
+void stream_log_trim(struct stream_log *log, uint64_t first_seq);
 
 /* A reader's position. One thread at a time. */
 struct log_cursor {

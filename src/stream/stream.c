@@ -61,6 +61,7 @@ void stream_unref(struct stream *s)
 	sl_buf_fini(&s->head);
 	free(s->name);
 	free(s->owner);
+	free(s->upstream);
 	free(s->idempotency_key);
 	free(s);
 }
@@ -171,13 +172,79 @@ static void recheck_pause(struct timer *t)
 		stream_wake_viewers(s); /* those who have read all let go of what they pin */
 }
 
+/* What the upstream called its answer, while the log still holds it. */
+static bool find_meta(struct stream *s, struct log_cursor *c, struct sl_event *meta)
+{
+	const struct log_entry *e;
+	log_cursor_init(c, &s->log, s->log.first_seq);
+	while (log_cursor_peek(c, &e) == 1) {
+		struct sl_event events[4];
+		size_t n = log_entry_events(e, events, 4);
+		for (size_t i = 0; i < n; i++)
+			if (events[i].kind == SL_EVENT_META) {
+				*meta = events[i];
+				return true;
+			}
+		log_cursor_advance(c, e);
+	}
+	return false;
+}
+
+/*
+ * The end says all that a viewer must know to say it in its own words, so that one who comes back
+ * right before it misses nothing: how the answer finished, its usage, and, for a stream that was
+ * stopped, the name that its chunks bore.
+ */
+static int64_t append_end(struct stream *s, const struct sl_entry *e, unsigned extra_flags)
+{
+	struct sl_event events[3];
+	struct sl_entry end = *e;
+	struct log_cursor c = {0};
+	if (e->flags & SL_ENTRY_FAILED) {
+		if (s->first_content_us)
+			extra_flags |= LOG_ENTRY_PARTIAL;
+	} else {
+		end.events = events;
+		end.n_events = 0;
+		if (s->finish[0])
+			events[end.n_events++] = (struct sl_event){.kind = SL_EVENT_FINISH,
+								   .s[0] = sl_slice_str(s->finish)};
+		else if (extra_flags & LOG_ENTRY_STOPPED && find_meta(s, &c, events))
+			end.n_events++;
+		if (sl_usage_known(&s->usage))
+			events[end.n_events++] =
+				(struct sl_event){.kind = SL_EVENT_USAGE, .usage = s->usage};
+	}
+	int64_t seq = stream_log_append(&s->log, &end, extra_flags, s->loop->now_ms);
+	log_cursor_fini(&c);
+	return seq;
+}
+
+/* An upstream may tell its usage in parts; an entry tells all that is known by then. */
+static int64_t append_entry(struct stream *s, const struct sl_entry *e)
+{
+	struct sl_event events[8];
+	struct sl_entry whole = *e;
+	bool usage = false;
+	for (size_t i = 0; i < e->n_events && e->n_events <= 8; i++) {
+		events[i] = e->events[i];
+		if (events[i].kind != SL_EVENT_USAGE)
+			continue;
+		events[i].usage = s->usage;
+		usage = true;
+	}
+	if (usage)
+		whole.events = events;
+	return stream_log_append(&s->log, &whole, 0, s->loop->now_ms);
+}
+
 int stream_append(struct stream *s, const struct sl_entry *e)
 {
 	if (stream_state_ended(s->state))
 		return 0;
 	note_events(s, e);
-	uint32_t at_ms = (uint32_t)((clock_us() - s->born_us) / 1000);
-	int64_t seq = stream_log_append(&s->log, e, 0, at_ms);
+	bool last = e->flags & (SL_ENTRY_END | SL_ENTRY_FAILED);
+	int64_t seq = last ? append_end(s, e, 0) : append_entry(s, e);
 	metrics_add(METRIC_ENTRIES, 1);
 	if (seq < 0) {
 		/* Without memory for the entry there is none for an error entry: viewers see a
@@ -189,7 +256,7 @@ int stream_append(struct stream *s, const struct sl_entry *e)
 		stream_unref(s);
 		return -SL_E_NOMEM;
 	}
-	if (e->flags & (SL_ENTRY_END | SL_ENTRY_FAILED)) {
+	if (last) {
 		stream_ref(s);
 		end(s, e->flags & SL_ENTRY_END ? STREAM_DONE : STREAM_FAILED, e);
 		s->producer = NULL; /* it knows */
@@ -209,8 +276,7 @@ static void end_by_us(struct stream *s, const struct sl_entry *e, enum stream_st
 	if (stream_state_ended(s->state))
 		return;
 	stream_ref(s);
-	uint32_t at_ms = (uint32_t)((clock_us() - s->born_us) / 1000);
-	stream_log_append(&s->log, e, state == STREAM_STOPPED ? LOG_ENTRY_STOPPED : 0, at_ms);
+	append_end(s, e, state == STREAM_STOPPED ? LOG_ENTRY_STOPPED : 0);
 	end(s, state, e);
 	stop_producer(s);
 	stream_wake_viewers(s);
@@ -251,6 +317,19 @@ void stream_stop(struct stream *s)
 		stream_unref(s);
 		free(m);
 	}
+}
+
+void stream_set_upstream(struct stream *s, const char *name)
+{
+	if (!s->upstream)
+		s->upstream = strdup(name);
+}
+
+void stream_expect_viewer(struct stream *s)
+{
+	if (!stream_state_ended(s->state) && !s->local && !s->remote &&
+	    s->leave.what == LEAVE_DETACH)
+		loop_set_timer(s->loop, &s->grace, s->leave.grace_ms);
 }
 
 static void leave_now(struct stream *s)

@@ -62,13 +62,17 @@ struct stream {
 	size_t per_stream_bytes;
 	uint32_t viewers_max;
 	uint64_t born_us;
-	char *name;  /* what is logged about it: the model as the client named it; NULL */
+	char *name;  /* in logs and lists: the model as the client named it; NULL: in no list */
 	char *owner; /* whose it is; NULL: nobody's. Nobody else is to know that it exists */
 
 	struct stream_log log; /* any thread reads */
 	_Atomic enum stream_state state;
 	_Atomic uint64_t furthest;     /* the highest sequence number that any viewer has read */
 	_Atomic uint32_t viewer_count; /* attached or about to be */
+
+	/* Who answers, in the words of the configuration; NULL until that is known. Set once, by
+	 * the owner, and lives as long as the stream. */
+	_Atomic(char *) upstream;
 
 	/* Headers of the upstream's response that go on to the client, "Name: value\n"…; written
 	 * before the first entry, then immutable. */
@@ -115,6 +119,13 @@ static inline struct sl_event stream_error(int status, const char *type, const c
 		.n0 = status,
 		.s = {sl_slice_str(message), sl_slice_str(type), sl_slice_str(code)}};
 }
+
+/* Owner. The configured name of the upstream that answers (copied; the first one counts). */
+void stream_set_upstream(struct stream *s, const char *name);
+
+/* Owner. The stream has begun, and nobody watches it yet: LEAVE_DETACH waits for the first viewer
+ * as for one that comes back. */
+void stream_expect_viewer(struct stream *s);
 
 /* Any thread. Ends it as STOPPED (or by another reason, as stream_fail) soon: at once on the
  * owner's thread, else by mail. Idempotent. */

@@ -106,13 +106,14 @@ bool stream_table_sweep(struct stream_table *t, uint64_t now_ms)
 }
 
 struct stream *stream_new(struct stream_table *t, struct loop *loop, const struct stream_options *o,
-			  const char *owner, int *error)
+			  const char *owner, struct sl_slice name, int *error)
 {
 	*error = -SL_E_NOMEM;
 	struct stream *s = stream_alloc(t, loop, o);
 	if (!s)
 		return NULL;
-	if (owner && !(s->owner = strdup(owner))) {
+	if ((owner && !(s->owner = strdup(owner))) ||
+	    (name.p && !(s->name = strndup(name.p, name.n)))) {
 		stream_unref(s);
 		return NULL;
 	}
@@ -137,14 +138,20 @@ struct stream *stream_new(struct stream_table *t, struct loop *loop, const struc
 	return s;
 }
 
+/* Its time is over; the next sweep takes it. */
+static bool is_expired(const struct stream *s)
+{
+	return stream_state_ended(s->state) && s->keep_until_ms <= clock_ms();
+}
+
 struct stream *stream_find(struct stream_table *t, struct sl_slice id)
 {
 	pthread_mutex_lock(&t->lock);
 	struct stream *s = t->bucket[bucket_of(id)];
 	while (s && !sl_slice_is(id, s->id))
 		s = s->by_id;
-	if (s && stream_state_ended(s->state) && s->keep_until_ms <= clock_ms())
-		s = NULL; /* its time is over; the next sweep takes it */
+	if (s && is_expired(s))
+		s = NULL;
 	if (s)
 		stream_ref(s);
 	pthread_mutex_unlock(&t->lock);
@@ -157,7 +164,7 @@ static struct stream *by_key(struct stream_table *t, const char *key)
 	struct stream *s = t->key_bucket[bucket_of(sl_slice_str(key))];
 	while (s && strcmp(s->idempotency_key, key) != 0)
 		s = s->by_key;
-	return s && stream_state_ended(s->state) && s->keep_until_ms <= clock_ms() ? NULL : s;
+	return s && is_expired(s) ? NULL : s;
 }
 
 struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, const char *key,
@@ -184,6 +191,24 @@ struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, 
 	if (there)
 		stream_unref(fresh); /* the table's */
 	return there;
+}
+
+static bool is_owned_by(const struct stream *s, const char *owner)
+{
+	return s->owner && owner ? strcmp(s->owner, owner) == 0 : !s->owner && !owner;
+}
+
+struct stream **stream_table_all(struct stream_table *t, const char *owner, size_t *n)
+{
+	*n = 0;
+	pthread_mutex_lock(&t->lock);
+	struct stream **all = calloc(t->n_live + t->n_ended + 1u, sizeof(struct stream *));
+	for (size_t i = 0; all && i < STREAM_TABLE_BUCKETS; i++)
+		for (struct stream *s = t->bucket[i]; s; s = s->by_id)
+			if (s->name && is_owned_by(s, owner) && !is_expired(s))
+				all[(*n)++] = stream_ref(s);
+	pthread_mutex_unlock(&t->lock);
+	return all;
 }
 
 struct stream *stream_table_any_live(struct stream_table *t, const struct loop *loop)
@@ -240,21 +265,25 @@ void stream_table_fini(struct stream_table *t)
 	pthread_mutex_destroy(&t->lock);
 }
 
-int stream_position_parse(struct sl_slice text, struct sl_slice *id, uint64_t *seq)
+int stream_seq_parse(struct sl_slice text, uint64_t *seq)
 {
-	const char *dot = text.n ? memchr(text.p, '.', text.n) : NULL;
-	if (!dot || dot - text.p != RANDOM_ID_LEN)
-		return -SL_E_SYNTAX;
-	const char *end = text.p + text.n;
 	uint64_t n = 0;
-	if (dot + 1 == end || end - dot > 20)
+	if (text.n == 0 || text.n > 19)
 		return -SL_E_SYNTAX;
-	for (const char *p = dot + 1; p < end; p++) {
-		if (*p < '0' || *p > '9')
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
 			return -SL_E_SYNTAX;
-		n = n * 10 + (uint64_t)(*p - '0');
+		n = n * 10 + (uint64_t)(text.p[i] - '0');
 	}
-	*id = sl_slice(text.p, RANDOM_ID_LEN);
 	*seq = n;
 	return 0;
+}
+
+int stream_position_parse(struct sl_slice text, struct sl_slice *id, uint64_t *seq)
+{
+	if (text.n < RANDOM_ID_LEN + 1 || text.p[RANDOM_ID_LEN] != '.')
+		return -SL_E_SYNTAX;
+	*id = sl_slice(text.p, RANDOM_ID_LEN);
+	return stream_seq_parse(sl_slice(text.p + RANDOM_ID_LEN + 1, text.n - RANDOM_ID_LEN - 1),
+				seq);
 }

@@ -29,10 +29,11 @@ void stream_table_fini(struct stream_table *t);
 void stream_table_configure(struct stream_table *t, const struct stream_options *o);
 
 /* A new stream that runs on `loop`, in the table; the caller holds a reference. `owner` (copied;
- * NULL: nobody) is whose it is. Ended streams make room, oldest first. NULL with *error: -SL_E_BUSY
- * when live ones alone fill the count or the memory, -SL_E_NOMEM. */
+ * NULL: nobody) is whose it is, `name` (copied) what it is called in logs and lists: the model as
+ * the client named it; NULL: it is in no list. Ended streams make room, oldest first. NULL with
+ * *error: -SL_E_BUSY when live ones alone fill the count or the memory, -SL_E_NOMEM. */
 struct stream *stream_new(struct stream_table *t, struct loop *loop, const struct stream_options *o,
-			  const char *owner, int *error);
+			  const char *owner, struct sl_slice name, int *error);
 
 /* The stream of that id with a reference for the caller, or NULL. Whether it may be shown is the
  * caller's to ask (stream->owner). */
@@ -47,6 +48,10 @@ struct stream *stream_find(struct stream_table *t, struct sl_slice id);
  */
 struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, const char *key,
 				  uint64_t request_hash, bool *same);
+
+/* All streams of that owner (NULL: nobody's) that are called something, each with a reference for
+ * the caller, as an array for free(). NULL without memory. */
+struct stream **stream_table_all(struct stream_table *t, const char *owner, size_t *n);
 
 /* Any stream of this owner that has not ended, with a reference for the caller; NULL when there is
  * none. Slow: for shutting down. */
@@ -64,6 +69,9 @@ struct stream_table_figures {
 	size_t bytes, bytes_max;
 };
 struct stream_table_figures stream_table_figures(struct stream_table *t);
+
+/* Parses a sequence number: decimal digits, at most 19. 0 or -SL_E_SYNTAX. */
+int stream_seq_parse(struct sl_slice text, uint64_t *seq);
 
 /* Parses "{id}.{seq}". 0 or -SL_E_SYNTAX. */
 int stream_position_parse(struct sl_slice text, struct sl_slice *id, uint64_t *seq);

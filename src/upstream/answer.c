@@ -305,6 +305,7 @@ void answer_start(struct upstreams *u, struct stream *s, struct generation *g, s
 	if (a->next)
 		a->next->link = &a->next;
 	u->answers = a;
+	stream_set_upstream(s, o->name);
 	bool ask_usage = !g->whole && g->dialect != SL_DIALECT_OPENAI_JSON;
 	struct sl_buf headers;
 	sl_buf_init(&headers, 65536);

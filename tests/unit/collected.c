@@ -111,6 +111,7 @@ static void take_event(struct collected *c, const struct sl_event *e)
 		set(&c->finish, e->s[0]);
 		set(&c->native_finish, e->s[1]);
 		break;
+	case SL_EVENT_MESSAGE:
 	case SL_EVENT_ERROR:
 		put(&c->message, e->s[0]);
 		put(&c->type, e->s[1]);

@@ -1,6 +1,7 @@
 /* What viewers read of a log's entries, in each format and through windows of every size. */
 #include "codec/encode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sluice/error.h>
@@ -94,6 +95,25 @@ static void check(struct encoder e, const struct encoder_entry *entries, size_t 
 #define FAILED  entry_of(9, &failure, "", SL_ENTRY_FAILED)
 #define STOPPED ((struct encoder_entry){.entry.flags = SL_ENTRY_END, .seq = 9, .stopped = true})
 
+/* An END as a stream's log gives it. */
+#define END_WITH(...)                                                                  \
+	((struct encoder_entry){                                                       \
+		.entry = {.flags = SL_ENTRY_END,                                       \
+			  .events = (const struct sl_event[]){__VA_ARGS__},            \
+			  .n_events = sizeof((const struct sl_event[]){__VA_ARGS__}) / \
+				      sizeof(struct sl_event)},                        \
+		.seq = 9})
+#define STOPPED_WITH(event)                                                         \
+	((struct encoder_entry){                                                    \
+		.entry = {.flags = SL_ENTRY_END, .events = (event), .n_events = 1}, \
+		.seq = 9,                                                           \
+		.stopped = true})
+#define PARTIAL(event)                                                                 \
+	((struct encoder_entry){                                                       \
+		.entry = {.flags = SL_ENTRY_FAILED, .events = (event), .n_events = 1}, \
+		.seq = 9,                                                              \
+		.partial = true})
+
 static const struct sl_event failure = {
 	.kind = SL_EVENT_ERROR,
 	.n0 = 502,
@@ -162,11 +182,10 @@ START_TEST(a_failed_stream_of_chunks_ends_with_an_error_and_done)
 	e = encoder(FORMAT_OPENAI);
 	e.ids = false;
 	CHECK(e,
-	      "data: {}\n\ndata: {\"error\":{\"message\":\"the upstream "
+	      "data: {\"error\":{\"message\":\"the upstream "
 	      "failed\",\"type\":\"server_error\","
 	      "\"param\":null,\"code\":null,\"partial\":true}}\n\ndata: [DONE]\n\n",
-	      entry_of(1, TEXT("a"), "{}", SL_ENTRY_CONTENT),
-	      entry_of(2, &bare_failure, "", SL_ENTRY_FAILED));
+	      PARTIAL(&bare_failure));
 }
 END_TEST
 
@@ -182,8 +201,8 @@ START_TEST(a_stopped_stream_of_chunks_gets_the_finish_reason_that_sdks_want)
 	      "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}"
 	      "]}\n\n"
 	      "id: st.9\ndata: [DONE]\n\n",
-	      entry_of(1, &meta, "", 0), STOPPED);
-	CHECK(e, "id: st.9\ndata: [DONE]\n\n", entry_of(1, &finish, "", 0), STOPPED);
+	      STOPPED_WITH(&meta));
+	CHECK(e, "id: st.9\ndata: [DONE]\n\n", STOPPED_WITH(&finish));
 	e.legacy = true;
 	CHECK(e,
 	      "data: {\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\"\","
@@ -246,13 +265,13 @@ START_TEST(of_several_blocks_the_first_has_the_retry_and_the_last_the_id)
 	      "data: t\n\n"
 	      "event: usage\ndata: {\"prompt_tokens\":3}\n\n"
 	      "event: usage\nid: st.4\ndata: "
-	      "{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7,"
+	      "{\"completion_tokens\":4,\"total_tokens\":7,"
 	      "\"cached_tokens\":0,\"reasoning_tokens\":1}\n\n"
 	      "event: done\nid: st.9\ndata: "
-	      "{\"finish_reason\":\"length\",\"usage\":{\"prompt_tokens\":3,"
+	      "{\"finish_reason\":\"length\",\"usage\":{"
 	      "\"completion_tokens\":4,\"total_tokens\":7,\"cached_tokens\":0,\"reasoning_tokens\":"
 	      "1}}\n\n",
-	      entry_of(1, NULL, "{}", 0), entry, END);
+	      entry_of(1, NULL, "{}", 0), entry, END_WITH(finish, more_usage));
 }
 END_TEST
 
@@ -273,8 +292,156 @@ START_TEST(each_end_has_its_event_for_browsers)
 	      "event: failed\ndata: {\"error\":{\"code\":\"upstream_error\",\"message\":\"the "
 	      "upstream failed\"},"
 	      "\"partial\":true}\n\n",
-	      entry_of(1, &finish, "", SL_ENTRY_CONTENT),
-	      entry_of(2, &bare_failure, "", SL_ENTRY_FAILED));
+	      PARTIAL(&bare_failure));
+}
+END_TEST
+
+/* Each: an event, and what /v1/events makes of it. */
+static const struct {
+	struct sl_event event;
+	const char *data;
+} enveloped[] = {
+	{{.kind = SL_EVENT_TEXT, .s = {S("a\n\"b\xff")}},
+	 "\"text\",\"data\":\"a\\n\\\"b\xef\xbf\xbd\""},
+	{{.kind = SL_EVENT_REASONING, .s = {S("hm")}}, "\"reasoning\",\"data\":\"hm\""},
+	{{.kind = SL_EVENT_TOOL_ARGS, .index = 2, .s = {S("{")}},
+	 "\"tool_call\",\"data\":{\"index\":2,\"arguments\":\"{\"}"},
+	{{.kind = SL_EVENT_USAGE, .usage = {3, -1, -1, -1, -1, -1}},
+	 "\"usage\",\"data\":{\"prompt_tokens\":3}"},
+};
+
+START_TEST(several_streams_share_a_connection_in_envelopes_whose_ids_pack_all_positions)
+{
+	struct encoder e = encoder(FORMAT_MULTIPLEX);
+	char expected[256];
+
+	e.id_before = SL_LIT("a.1,");
+	e.id_behind = SL_LIT(",b.2");
+	snprintf(expected, sizeof(expected),
+		 "id: a.1,st.4,b.2\ndata: {\"stream\":\"st\",\"type\":%s}\n\n", enveloped[_i].data);
+	CHECK(e, expected, entry_of(4, &enveloped[_i].event, "{}", 0));
+}
+END_TEST
+
+START_TEST(the_ends_in_envelopes_are_those_of_the_events)
+{
+	struct encoder e = encoder(FORMAT_MULTIPLEX);
+
+	e.ids = false;
+	CHECK(e,
+	      "data: {\"stream\":\"st\",\"type\":\"done\",\"data\":{\"finish_reason\":\"length\","
+	      "\"usage\":null}}\n\n",
+	      END_WITH(finish));
+	CHECK(e,
+	      "data: {\"stream\":\"st\",\"type\":\"failed\",\"data\":{\"error\":{\"code\":\"c\","
+	      "\"message\":\"it\\nbroke\"},\"partial\":false}}\n\n",
+	      FAILED);
+}
+END_TEST
+
+/* Merges entries into one event as a late viewer gets it; how many went into it. */
+static size_t merge(struct encoder *e, const struct encoder_entry *entries, size_t n, size_t room,
+		    char *out)
+{
+	struct sl_window w = sl_window(out, room, 0);
+	struct encoder_run run = {0};
+	size_t i = 0;
+
+	while (i < n && encoder_run_add(e, &run, &entries[i], &w))
+		i++;
+	if (i > 0)
+		encoder_run_end(e, &run, &w);
+	ck_assert(!w.cut);
+	out[w.written] = 0;
+	return i;
+}
+
+static const struct sl_event thought_a = {.kind = SL_EVENT_REASONING, .s = {S("a")}};
+static const struct sl_event four = {.kind = SL_EVENT_TEXT, .s = {S("four")}};
+static const struct sl_event line_end = {.kind = SL_EVENT_TEXT, .s = {S("x\r")}};
+static const struct sl_event next_line = {.kind = SL_EVENT_TEXT, .s = {S("\ny\r\nz")}};
+
+START_TEST(what_has_been_so_far_is_merged_into_one_event_with_the_last_id)
+{
+	const struct encoder_entry entries[] = {
+		entry_of(3, TEXT("a "), "{}", 0), entry_of(4, TEXT("b"), "{}", 0),
+		entry_of(5, &line_end, "{}", 0),  entry_of(6, &next_line, "{}", 0),
+		entry_of(7, &thought_a, "{}", 0), entry_of(8, &thought_a, "{}", 0),
+		entry_of(9, &usage, "{}", 0),
+	};
+	struct encoder e = encoder(FORMAT_EVENTS);
+	char out[512];
+
+	e.retry_ms = 7;
+	ck_assert_uint_eq(merge(&e, entries, 7, sizeof(out) - 1, out), 4);
+	/* As if the pieces had come one by one: a CR and the LF of the next piece are two ends. */
+	ck_assert_str_eq(out, "data: a bx\ndata: \ndata: y\ndata: z\nid: st.6\nretry: 7\n\n");
+	ck_assert_uint_eq(merge(&e, entries + 4, 3, sizeof(out) - 1, out), 2);
+	ck_assert_str_eq(out, "event: reasoning\ndata: aa\nid: st.8\n\n");
+	ck_assert_uint_eq(merge(&e, entries + 6, 1, sizeof(out) - 1, out), 0);
+	e = encoder(FORMAT_MULTIPLEX);
+	e.id_behind = SL_LIT(",b.2");
+	ck_assert_uint_eq(merge(&e, entries + 1, 2, sizeof(out) - 1, out), 2);
+	ck_assert_str_eq(out, "data: {\"stream\":\"st\",\"type\":\"text\",\"data\":\"bx\\r\"}\n"
+			      "id: st.5,b.2\n\n");
+}
+END_TEST
+
+START_TEST(a_run_takes_what_fits_and_nothing_else)
+{
+	struct encoder_entry entries[40];
+	char out[512];
+	size_t most = 0;
+
+	for (size_t i = 0; i < 40; i++)
+		entries[i] = entry_of(i + 1, &four, "{}", 0);
+	for (size_t room = 0; room < 400; room++) {
+		struct encoder e = encoder(FORMAT_EVENTS);
+		size_t n = merge(&e, entries, 40, room, out);
+		char *id = strstr(out, "id: st.");
+
+		ck_assert_uint_ge(n, most); /* never fewer with more room */
+		most = n;
+		if (n == 0)
+			continue;
+		ck_assert_uint_eq((size_t)(id - out), strlen("data: \n") + 4 * n);
+		ck_assert_uint_eq(strtoul(id + 7, NULL, 10), n);
+	}
+	ck_assert_uint_eq(most, 40);
+}
+END_TEST
+
+START_TEST(messages_are_events_of_any_name)
+{
+	struct sl_event message = {.kind = SL_EVENT_MESSAGE, .s = {S("a\nb"), S("")}};
+
+	CHECK(encoder(FORMAT_EVENTS), "id: st.1\ndata: a\ndata: b\n\n",
+	      entry_of(1, &message, "", 0));
+	CHECK(encoder(FORMAT_TEXT), "a\nb\n", entry_of(1, &message, "", 0));
+	message.s[1] = SL_LIT("price");
+	CHECK(encoder(FORMAT_EVENTS), "event: price\nid: st.1\ndata: a\ndata: b\n\n",
+	      entry_of(1, &message, "", 0));
+}
+END_TEST
+
+START_TEST(a_lost_position_is_told_in_the_format)
+{
+	struct encoder e = encoder(FORMAT_EVENTS);
+	char out[256];
+	struct sl_window w = sl_window(out, sizeof(out), 0);
+
+	encoder_write_lost(&e, 12, &w);
+	ck_assert_int_eq(memcmp(out, "event: lost\ndata: {\"first_id\":\"st.12\"}\n\n", w.written),
+			 0);
+	e = encoder(FORMAT_MULTIPLEX);
+	w = sl_window(out, sizeof(out), 0);
+	encoder_write_lost(&e, 12, &w);
+	ck_assert_int_eq(memcmp(out,
+				"data: "
+				"{\"stream\":\"st\",\"type\":\"lost\",\"data\":{\"first_id\":\"st."
+				"12\"}}\n\n",
+				w.written),
+			 0);
 }
 END_TEST
 
@@ -391,6 +558,14 @@ int main(void)
 	tcase_add_loop_test(tc, each_event_has_its_block_for_browsers, 0, COUNT(events));
 	tcase_add_test(tc, of_several_blocks_the_first_has_the_retry_and_the_last_the_id);
 	tcase_add_test(tc, each_end_has_its_event_for_browsers);
+	tcase_add_loop_test(
+		tc, several_streams_share_a_connection_in_envelopes_whose_ids_pack_all_positions, 0,
+		COUNT(enveloped));
+	tcase_add_test(tc, the_ends_in_envelopes_are_those_of_the_events);
+	tcase_add_test(tc, what_has_been_so_far_is_merged_into_one_event_with_the_last_id);
+	tcase_add_test(tc, a_run_takes_what_fits_and_nothing_else);
+	tcase_add_test(tc, messages_are_events_of_any_name);
+	tcase_add_test(tc, a_lost_position_is_told_in_the_format);
 	tcase_add_test(tc, bare_text_is_the_text_and_nothing_else);
 	tcase_add_test(tc, a_whole_body_is_nothing_but_its_bytes);
 	tcase_add_loop_test(tc, an_error_body_has_every_member_that_sdks_read, 0, COUNT(errors));

@@ -66,7 +66,7 @@ static void teardown(void)
 static struct stream *new_stream(void)
 {
 	int error;
-	struct stream *s = stream_new(&table, &loop, &options, NULL, &error);
+	struct stream *s = stream_new(&table, &loop, &options, NULL, SL_LIT("m"), &error);
 	ck_assert_ptr_nonnull(s);
 	return s;
 }
@@ -475,7 +475,8 @@ START_TEST(ended_streams_go_oldest_first_and_live_ones_never)
 	stream_unref(found);
 	struct stream *s2 = new_stream();
 	ck_assert_ptr_null(stream_find(&table, sl_slice_str(newer_id)));
-	ck_assert_ptr_null(stream_new(&table, &loop, &options, NULL, &error)); /* three live ones */
+	ck_assert_ptr_null(stream_new(&table, &loop, &options, NULL, SL_LIT("m"),
+				      &error)); /* three live ones */
 	ck_assert_int_eq(error, -SL_E_BUSY);
 	stream_unref(s);
 	stream_unref(s2);
