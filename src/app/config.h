@@ -19,6 +19,7 @@ struct config {
 	unsigned workers; /* resolved: at least 1 */
 	struct server_options server;
 	struct stream_options streams;
+	struct channel_options channels;
 	struct upstream_timeouts timeouts;
 	struct upstream_options *upstreams;
 	size_t n_upstreams;

@@ -116,11 +116,13 @@ const struct config_option config_options[] = {
 	{"streams.idempotency_keep", "duration", "10m", "how long an Idempotency-Key is remembered",
 	 RANGE("0", "168h"), IN(streams.idempotency_keep_ms)},
 
-	{"channels", "section", "", "publish and watch any events", .not_yet = true},
-	{"channels.count", "count", "1000", "channels", .not_yet = true},
-	{"channels.history", "count", "1000", "entries kept of one channel", .not_yet = true},
-	{"channels.memory", "size", "1MiB", "bytes kept of one channel", .not_yet = true},
-	{"channels.keep", "duration", "1h", "how long an unused channel is kept", .not_yet = true},
+	{"channels.count", "count", "1000", "channels", RANGE("1", "1000000"), IN(channels.count)},
+	{"channels.history", "count", "1000", "messages kept of one channel", RANGE("1", "1000000"),
+	 IN(channels.history)},
+	{"channels.memory", "size", "1MiB", "bytes kept of one channel", RANGE("4KiB", "1GiB"),
+	 IN(channels.memory_bytes)},
+	{"channels.keep", "duration", "1h", "how long a message is kept", RANGE("1s", "168h"),
+	 IN(channels.keep_ms)},
 
 	{"keys", "list", "[]", "who may call", .not_yet = true},
 	{"keys.*.name", "text", "", "shown in logs and metrics", .not_yet = true},

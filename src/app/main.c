@@ -19,6 +19,7 @@
 #include "app/config.h"
 #include "app/config_value.h"
 #include "app/demo/demo.h"
+#include "app/feeds.h"
 #include "app/worker.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@ struct process {
 	struct worker_shared shared;
 	struct worker **workers;
 	unsigned n_workers;
+	struct feeds *feeds;
 	struct demo *demo;
 	char demo_url[64];
 	int signal_fd;
@@ -169,6 +171,7 @@ static bool start(struct process *p)
 	}
 	raise_file_limit(c);
 	stream_table_init(&p->shared.table, &c->streams);
+	channel_table_init(&p->shared.channels, &c->channels, &p->shared.table.watching);
 	p->shared.server = server_shared_new(&c->server);
 	p->shared.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	p->workers = calloc(c->workers, sizeof(struct worker *));
@@ -185,7 +188,8 @@ static bool start(struct process *p)
 			return false;
 		}
 	}
-	return true;
+	p->feeds = feeds_start(&p->shared, worker_loop(p->workers[0]));
+	return p->feeds != NULL;
 }
 
 /* Listens on all addresses, then lets the workers run, then says so. */
@@ -227,6 +231,7 @@ static void reload(struct process *p)
 	free(errors);
 	log_setup(c->log.level, c->log.format, c->log.file);
 	stream_table_configure(&p->shared.table, &c->streams);
+	channel_table_configure(&p->shared.channels, &c->channels);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_configure(p->workers[i], c);
 	config_unref(p->config);
@@ -286,6 +291,7 @@ static void stop(struct process *p)
 {
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_join(p->workers[i]);
+	feeds_stop(p->feeds);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_free(p->workers[i]);
 	for (size_t i = 0; i < p->config->server.n_listen; i++)
@@ -293,6 +299,7 @@ static void stop(struct process *p)
 			unlink(p->config->server.listen[i].host);
 	free(p->workers);
 	server_shared_free(p->shared.server);
+	channel_table_fini(&p->shared.channels);
 	stream_table_fini(&p->shared.table);
 	if (p->shared.event_fd >= 0)
 		close(p->shared.event_fd);

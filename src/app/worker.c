@@ -53,6 +53,7 @@ static struct server_set server_set_of(struct config *c)
 {
 	return (struct server_set){.options = &c->server,
 				   .streams = &c->streams,
+				   .channels = &c->channels,
 				   .holder = c,
 				   .ref = hold,
 				   .unref = drop};
@@ -77,7 +78,7 @@ struct worker *worker_new(struct worker_shared *shared, struct config *config)
 	 * same turn. */
 	w->upstreams = upstreams_new(&w->loop, &upstreams);
 	if (w->upstreams)
-		w->server = server_new(&w->loop, shared->server, &shared->table,
+		w->server = server_new(&w->loop, shared->server, &shared->table, &shared->channels,
 				       upstreams_generator(w->upstreams), &server);
 	if (w->server)
 		return w;
@@ -89,6 +90,11 @@ struct worker *worker_new(struct worker_shared *shared, struct config *config)
 int worker_add_listener(struct worker *w, int fd, bool is_unix, bool metrics_only)
 {
 	return server_add_listener(w->server, fd, is_unix, metrics_only);
+}
+
+struct loop *worker_loop(struct worker *w)
+{
+	return &w->loop;
 }
 
 static void *run(void *arg)
@@ -191,6 +197,7 @@ static void deliver_drain(struct mail *m)
 	if (!w->deadline_ms) {
 		w->deadline_ms = w->loop.now_ms + o->drain_ms;
 		w->cut_ms = w->deadline_ms + FLUSH_MS;
+		channel_table_close(&w->shared->channels, &w->loop); /* they would go on for ever */
 		server_drain(w->server); /* it answers 503, and keeps listening so that it can */
 		loop_set_timer(&w->loop, &w->look, 1);
 	}
@@ -212,6 +219,7 @@ void worker_join(struct worker *w)
 {
 	if (w->running)
 		pthread_join(w->thread, NULL);
+	channel_table_close(&w->shared->channels, &w->loop);
 	server_free(w->server);
 	upstreams_free(w->upstreams);
 	w->server = NULL;

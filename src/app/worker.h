@@ -16,6 +16,7 @@ struct worker;
 /* What workers share. */
 struct worker_shared {
 	struct stream_table table;
+	struct channel_table channels;
 	struct server_shared *server;
 	int event_fd; /* written to when a worker has drained */
 };
@@ -25,6 +26,9 @@ struct worker *worker_new(struct worker_shared *shared, struct config *config);
 
 /* Before worker_run(). The worker takes the descriptor. 0 or -SL_E_x. */
 int worker_add_listener(struct worker *w, int fd, bool is_unix, bool metrics_only);
+
+/* Its loop, for what else is to run there; before worker_run(). */
+struct loop *worker_loop(struct worker *w);
 
 /* Starts the thread. 0 or -SL_E_IO. */
 int worker_run(struct worker *w);

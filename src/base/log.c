@@ -18,6 +18,7 @@
 static _Atomic int log_fd = STDERR_FILENO;
 static _Atomic int log_level = LOG_INFO;
 static _Atomic int log_format = LOG_JSON;
+static _Atomic(log_sink *) sink;
 static char log_path[512];
 static pthread_mutex_t setup_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -26,7 +27,7 @@ bool log_wants(enum log_level level)
 	return (int)level >= log_level;
 }
 
-static const char *const level_names[] = {"debug", "info", "warn", "error", "notice"};
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 static void put_time(struct sl_buf *b)
 {
@@ -56,35 +57,64 @@ static void put_value(struct sl_buf *b, struct log_value v)
 	}
 }
 
-static void write_line(const char *level, const char *event, const struct log_field *fields)
+/* 0, or what the buffer said. */
+static int print_line(struct sl_buf *b, bool json, enum log_level level, const char *event,
+		      const struct log_field *fields)
 {
-	struct sl_buf b = {0};
-	sl_buf_init(&b, LINE_MAX_BYTES);
-	bool json = log_format == LOG_JSON;
-	sl_buf_put_str(&b, json ? "{\"time\":\"" : "");
-	put_time(&b);
-	sl_buf_printf(&b, json ? "\",\"level\":\"%s\",\"event\":\"%s\"" : " %-5s %s", level, event);
+	sl_buf_put_str(b, json ? "{\"time\":\"" : "");
+	put_time(b);
+	sl_buf_printf(b, json ? "\",\"level\":\"%s\",\"event\":\"%s\"" : " %-5s %s",
+		      level_names[level], event);
 	for (const struct log_field *f = fields; f && f->key; f++) {
-		sl_buf_printf(&b, json ? ",\"%s\":" : " %s=", f->key);
-		put_value(&b, f->value);
+		sl_buf_printf(b, json ? ",\"%s\":" : " %s=", f->key);
+		put_value(b, f->value);
 	}
 	if (json)
-		sl_buf_putc(&b, '}');
-	if (sl_buf_putc(&b, '\n') == 0) {
+		sl_buf_putc(b, '}');
+	return sl_buf_putc(b, '\n');
+}
+
+static void write_line(enum log_level level, const char *event, const struct log_field *fields)
+{
+	bool json = log_format == LOG_JSON;
+	log_sink *other = sink;
+	struct sl_buf b;
+	sl_buf_init(&b, LINE_MAX_BYTES);
+	bool good = print_line(&b, json, level, event, fields) == 0;
+	if (good) {
 		ssize_t n = write(log_fd, b.p, b.len); /* a full disk must not stop the service */
 		(void)n;
 	}
+	if (other && !json) {
+		b.len = 0;
+		good = print_line(&b, true, level, event, fields) == 0;
+	}
+	if (other && good)
+		other(level, b.p, b.len - 1);
 	sl_buf_fini(&b);
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
-	write_line(level_names[level], event, fields);
+	write_line(level, event, fields);
 }
 
 void log_always(const char *event, const struct log_field *fields)
 {
-	write_line("info", event, fields);
+	write_line(LOG_INFO, event, fields);
+}
+
+int log_level_parse(const char *name)
+{
+	for (int level = LOG_DEBUG; level <= LOG_ERROR; level++)
+		if (strcmp(level_names[level], name) == 0)
+			return level;
+	return -1;
+}
+
+void log_set_sink(log_sink *other)
+{
+	sink = other;
 }
 
 static int open_log(const char *file)

@@ -10,6 +10,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
@@ -52,6 +53,14 @@ int log_setup(enum log_level level, enum log_format format, const char *file);
 
 /* Opens the file again (after it was rotated). */
 void log_reopen(void);
+
+/* "debug", "info", "warn", "error"; -1: none of them. */
+int log_level_parse(const char *name);
+
+/* Who else wants each line that is written, as JSON without its line end, on the thread that writes
+ * it; it must not log. NULL: nobody. */
+typedef void log_sink(enum log_level level, const char *line, size_t n);
+void log_set_sink(log_sink *sink);
 
 /* Limits a chatty source: true at most `per_second` times a second for one *state (zeroes at
  * first). */

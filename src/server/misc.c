@@ -38,6 +38,7 @@ void handle_metrics(struct exchange *x)
 	sl_buf_init(&b, 1 << 20);
 	gauge(&b, "sluice_streams_live", "streams that have not ended", f.live);
 	gauge(&b, "sluice_streams_kept", "ended streams that can still be read", f.ended);
+	gauge(&b, "sluice_viewers", "clients that watch a stream or a channel", f.viewers);
 	gauge(&b, "sluice_log_bytes", "memory of all stream logs", f.bytes);
 	gauge(&b, "sluice_connections", "client connections", x->server->shared->connections);
 	if (metrics_print(&b) == 0)

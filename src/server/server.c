@@ -55,8 +55,8 @@ static bool run_stage(struct loop_stage *stage)
 }
 
 struct server *server_new(struct loop *loop, struct server_shared *shared,
-			  struct stream_table *table, struct generator *generator,
-			  const struct server_set *set)
+			  struct stream_table *table, struct channel_table *channels,
+			  struct generator *generator, const struct server_set *set)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	if (!s)
@@ -64,6 +64,7 @@ struct server *server_new(struct loop *loop, struct server_shared *shared,
 	*s = (struct server){.loop = loop,
 			     .shared = shared,
 			     .table = table,
+			     .channels = channels,
 			     .generator = generator,
 			     .config = snapshot_take(set),
 			     .stage.run = run_stage,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include "base/loop.h"
 #include "server/options.h"
+#include "stream/channel.h"
 #include "stream/generation.h"
 #include "stream/options.h"
 #include "stream/table.h"
@@ -20,6 +21,7 @@
 struct server_set {
 	const struct server_options *options;
 	const struct stream_options *streams;
+	const struct channel_options *channels;
 	void *holder;
 	void *(*ref)(void *holder);
 	void (*unref)(void *holder);
@@ -43,8 +45,8 @@ struct server;
 
 /* Takes a reference to set's holder. NULL without memory. */
 struct server *server_new(struct loop *loop, struct server_shared *shared,
-			  struct stream_table *table, struct generator *generator,
-			  const struct server_set *set);
+			  struct stream_table *table, struct channel_table *channels,
+			  struct generator *generator, const struct server_set *set);
 
 /* Accepts from this socket from now on; the server closes it. metrics_only: serves nothing but
  * /metrics. 0 or -SL_E_x. */

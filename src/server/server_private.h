@@ -21,6 +21,7 @@ struct server {
 	struct loop *loop;
 	struct server_shared *shared;
 	struct stream_table *table;
+	struct channel_table *channels;
 	struct generator *generator;
 	struct snapshot_ref *config;
 	struct loop_stage stage;

@@ -153,7 +153,7 @@ static size_t fill(struct exchange *x, char *buf, size_t max)
 	}
 	while (n < max && !x->out.finished) {
 		int r = viewer_peek(&x->viewer, &e);
-		if (r == 0)
+		if (r == 0 && !x->lost)
 			break;
 		size_t done = 0;
 		if (r < 0 || x->lost) {
@@ -161,7 +161,8 @@ static size_t fill(struct exchange *x, char *buf, size_t max)
 			done = write_lost(x, buf + n, max - n);
 			if (done == 0)
 				break;
-		} else if (x->endless && !access_owns(x, x->viewer.stream)) {
+		} else if (x->endless && x->viewer.stream->owner &&
+			   !access_owns(x, x->viewer.stream)) {
 			x->out.finished = true; /* somebody else's by now */
 		} else if (x->out.skip == 0 && e->seq <= x->backlog &&
 			   is_merged(x->encoder.format)) {
@@ -335,6 +336,7 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	x->any_end = o->any_end;
 	x->newer = o->newer;
 	x->endless = o->endless;
+	x->lost = o->lost;
 	x->time_up = o->at_once && !waits_for_end(x);
 	if (x->conn->gone) { /* left while the request was read */
 		exchange_end(x);

@@ -35,6 +35,14 @@ struct stream_options {
 	uint64_t frame_bytes; /* one upstream frame at the most (limits.frame) */
 };
 
+/* What is kept of one channel, and how many there may be. */
+struct channel_options {
+	uint32_t count;
+	uint32_t history; /* messages */
+	uint64_t memory_bytes;
+	uint64_t keep_ms;
+};
+
 /* Waiting for an upstream. 0: no limit. */
 struct upstream_timeouts {
 	uint64_t connect_ms;

@@ -24,13 +24,15 @@ const char *stream_state_name(enum stream_state s)
 static void grace_over(struct timer *t);
 static void recheck_pause(struct timer *t);
 
-struct stream *stream_alloc(struct stream_table *t, struct loop *loop,
+struct stream *stream_alloc(const struct stream_kind *kind, struct log_budget *budget,
+			    _Atomic uint32_t *watching, struct loop *loop,
 			    const struct stream_options *o)
 {
 	struct stream *s = malloc(sizeof(*s));
 	if (!s)
 		return NULL;
-	*s = (struct stream){.table = t,
+	*s = (struct stream){.kind = kind,
+			     .watching = watching,
 			     .loop = loop,
 			     .leave = o->when_client_leaves,
 			     .per_stream_bytes = o->per_stream_bytes,
@@ -41,7 +43,7 @@ struct stream *stream_alloc(struct stream_table *t, struct loop *loop,
 			     .usage = SL_USAGE_NONE,
 			     .refs = 1};
 	random_id(s->id);
-	stream_log_init(&s->log, &t->budget, o->per_stream_bytes);
+	stream_log_init(&s->log, budget, o->per_stream_bytes);
 	sl_buf_init(&s->head, 8192);
 	return s;
 }
@@ -103,6 +105,24 @@ static void log_end(const struct stream *s, enum stream_state state, const struc
 		  {"completion_tokens", LOG_INT(s->usage.completion)});
 }
 
+static void note_content(struct stream *s, uint64_t now_us)
+{
+	struct upstream_metrics *u = s->upstream_metrics;
+	metrics_add(METRIC_TOKENS, 1);
+	if (u)
+		u->tokens++;
+	if (s->state == STREAM_WAITING) {
+		s->first_content_us = now_us;
+		s->state = STREAM_RUNNING;
+		metrics_observe(METRIC_TTFT, now_us - s->born_us);
+		if (u)
+			histogram_observe(&u->ttft, now_us - s->born_us);
+	} else {
+		metrics_observe(METRIC_INTER_TOKEN, now_us - s->last_content_us);
+	}
+	s->last_content_us = now_us;
+}
+
 static void note_events(struct stream *s, const struct sl_entry *e)
 {
 	for (size_t i = 0; i < e->n_events; i++) {
@@ -115,16 +135,18 @@ static void note_events(struct stream *s, const struct sl_entry *e)
 			s->finish[ev->s[0].n] = '\0';
 		}
 	}
-	if (e->flags & SL_ENTRY_CONTENT && s->state == STREAM_WAITING) {
-		s->first_content_us = clock_us();
-		s->state = STREAM_RUNNING;
-		metrics_observe(METRIC_TTFT, s->first_content_us - s->born_us);
-	}
+	if (e->flags & SL_ENTRY_CONTENT)
+		note_content(s, clock_us());
 }
 
-static void end(struct stream *s, enum stream_state state, const struct sl_entry *e)
+static bool is_own_code(struct sl_slice code)
 {
-	s->ended_us = clock_us();
+	return sl_slice_is(code, STREAM_CODE_CLIENT_GONE) ||
+	       sl_slice_is(code, STREAM_CODE_SHUTTING_DOWN);
+}
+
+static void generation_ended(struct stream *s, enum stream_state state, const struct sl_entry *e)
+{
 	metrics_add(state == STREAM_DONE      ? METRIC_STREAMS_DONE
 		    : state == STREAM_STOPPED ? METRIC_STREAMS_STOPPED
 					      : METRIC_STREAMS_FAILED,
@@ -133,11 +155,30 @@ static void end(struct stream *s, enum stream_state state, const struct sl_entry
 		metrics_add(METRIC_TOKENS_PROMPT, (uint64_t)s->usage.prompt);
 	if (s->usage.completion > 0)
 		metrics_add(METRIC_TOKENS_COMPLETION, (uint64_t)s->usage.completion);
+	struct upstream_metrics *u = s->upstream_metrics;
+	if (u) {
+		u->active--;
+		/* A client that left or a server that shuts down is not its fault. */
+		u->failed +=
+			state == STREAM_FAILED && e->n_events && !is_own_code(e->events[0].s[2]);
+	}
 	log_end(s, state, e);
+	stream_table_ended(s->table, s);
+}
+
+static void end(struct stream *s, enum stream_state state, const struct sl_entry *e)
+{
+	s->ended_us = clock_us();
 	loop_stop_timer(s->loop, &s->grace);
 	loop_stop_timer(s->loop, &s->recheck);
-	stream_table_ended(s->table, s);
+	s->kind->ended(s, state, e);
 	s->state = state;
+}
+
+void stream_end_quietly(struct stream *s)
+{
+	end(s, STREAM_STOPPED, &(struct sl_entry){.flags = SL_ENTRY_END});
+	stream_wake_viewers(s);
 }
 
 /*
@@ -162,6 +203,12 @@ static void check_budget(struct stream *s)
 		return;
 	s->paused = pause;
 	s->producer->pause(s->producer, pause);
+}
+
+static void generation_appended(struct stream *s)
+{
+	if (s->log.bytes > s->per_stream_bytes || log_budget_is_short(&s->table->budget, 0))
+		check_budget(s);
 }
 
 static void recheck_pause(struct timer *t)
@@ -264,8 +311,7 @@ int stream_append(struct stream *s, const struct sl_entry *e)
 		stream_unref(s);
 		return 0;
 	}
-	if (s->log.bytes > s->per_stream_bytes || log_budget_is_short(&s->table->budget, 0))
-		check_budget(s);
+	s->kind->appended(s);
 	stream_wake_viewers(s);
 	return 0;
 }
@@ -321,8 +367,14 @@ void stream_stop(struct stream *s)
 
 void stream_set_upstream(struct stream *s, const char *name)
 {
-	if (!s->upstream)
-		s->upstream = strdup(name);
+	if (s->upstream)
+		return;
+	s->upstream = strdup(name);
+	s->upstream_metrics = metrics_upstream(name);
+	if (s->upstream_metrics) {
+		s->upstream_metrics->streams++;
+		s->upstream_metrics->active++;
+	}
 }
 
 void stream_expect_viewer(struct stream *s)
@@ -347,8 +399,12 @@ static void grace_over(struct timer *t)
 
 void stream_viewer_left(struct stream *s)
 {
-	if (stream_state_ended(s->state) || s->local || s->remote)
-		return;
+	if (!stream_state_ended(s->state) && !s->local && !s->remote)
+		s->kind->unwatched(s);
+}
+
+static void generation_unwatched(struct stream *s)
+{
 	switch (s->leave.what) {
 	case LEAVE_CANCEL:
 		leave_now(s);
@@ -362,6 +418,9 @@ void stream_viewer_left(struct stream *s)
 		break;
 	}
 }
+
+const struct stream_kind stream_generation = {generation_appended, generation_unwatched,
+					      generation_ended};
 
 void stream_viewer_came(struct stream *s)
 {

@@ -37,6 +37,7 @@ static inline bool stream_state_ended(enum stream_state s)
 
 struct stream;
 struct stream_table;
+struct channel;
 struct viewer;
 
 /* Who makes the entries. The stream calls these on the owner's thread; the producer ends the stream
@@ -49,6 +50,16 @@ struct producer {
 	void (*pause)(struct producer *p, bool on);
 };
 
+/* What a stream is of: a generation (stream.c) or a channel (channel.c). Owner's thread. */
+struct stream_kind {
+	/* An entry was appended: keep it within its bounds. */
+	void (*appended)(struct stream *s);
+	/* The last viewer has left. */
+	void (*unwatched)(struct stream *s);
+	/* It ends, by entry e. */
+	void (*ended)(struct stream *s, enum stream_state state, const struct sl_entry *e);
+};
+
 /* Codes of SL_EVENT_ERROR that a stream gives itself. */
 #define STREAM_CODE_CLIENT_GONE   "client_gone"
 #define STREAM_CODE_SHUTTING_DOWN "shutting_down"
@@ -56,8 +67,10 @@ struct producer {
 struct stream {
 	/* Set at birth. */
 	char id[RANDOM_ID_LEN + 1];
-	struct stream_table *table;
-	struct loop *loop; /* the owner's */
+	const struct stream_kind *kind;
+	struct stream_table *table; /* NULL: a channel's */
+	_Atomic uint32_t *watching; /* viewers of all streams */
+	struct loop *loop;          /* the owner's */
 	struct leave leave;
 	size_t per_stream_bytes;
 	uint32_t viewers_max;
@@ -80,13 +93,16 @@ struct stream {
 
 	/* Owner only. */
 	struct producer *producer;
-	struct viewer *local; /* viewers on this worker */
-	struct watch *remote; /* viewers on others */
-	struct timer grace;   /* LEAVE_DETACH: nobody has come back */
-	struct timer recheck; /* paused for want of memory in all: look again */
+	struct channel *channel; /* NULL: none, or it has ended */
+	struct viewer *local;    /* viewers on this worker */
+	struct watch *remote;    /* viewers on others */
+	struct timer grace;      /* LEAVE_DETACH: nobody has come back */
+	struct timer
+		recheck; /* paused for want of memory: look again; a channel: messages get old */
 	bool paused;
-	bool drained;                        /* LEAVE_DRAIN: read on for the usage, nobody looks */
-	uint64_t first_content_us, ended_us; /* 0: not yet */
+	bool drained; /* LEAVE_DRAIN: read on for the usage, nobody looks */
+	uint64_t first_content_us, last_content_us, ended_us; /* 0: not yet */
+	struct upstream_metrics *upstream_metrics;            /* NULL: none */
 	struct sl_usage usage;
 	char finish[24]; /* normalised finish reason; "" */
 

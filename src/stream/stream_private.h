@@ -5,9 +5,17 @@
 
 #include "stream/stream.h"
 
-/* A stream with one reference that is in no table yet; NULL without memory. */
-struct stream *stream_alloc(struct stream_table *t, struct loop *loop,
+/* The kind of all streams that stream_new() makes. */
+extern const struct stream_kind stream_generation;
+
+/* A stream with one reference that is in no table yet; NULL without memory. `watching` counts the
+ * viewers of all streams. */
+struct stream *stream_alloc(const struct stream_kind *kind, struct log_budget *budget,
+			    _Atomic uint32_t *watching, struct loop *loop,
 			    const struct stream_options *o);
+
+/* Owner. Ends it as STOPPED without an entry that says so. */
+void stream_end_quietly(struct stream *s);
 
 /*
  * A viewer on another worker, as the owner knows it. Both sides hold a reference.

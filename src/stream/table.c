@@ -109,9 +109,10 @@ struct stream *stream_new(struct stream_table *t, struct loop *loop, const struc
 			  const char *owner, struct sl_slice name, int *error)
 {
 	*error = -SL_E_NOMEM;
-	struct stream *s = stream_alloc(t, loop, o);
+	struct stream *s = stream_alloc(&stream_generation, &t->budget, &t->watching, loop, o);
 	if (!s)
 		return NULL;
+	s->table = t;
 	if ((owner && !(s->owner = strdup(owner))) ||
 	    (name.p && !(s->name = strndup(name.p, name.n)))) {
 		stream_unref(s);
@@ -249,7 +250,8 @@ struct stream_table_figures stream_table_figures(struct stream_table *t)
 	struct stream_table_figures f = {.live = t->n_live,
 					 .ended = t->n_ended,
 					 .bytes = t->budget.used,
-					 .bytes_max = t->budget.max};
+					 .bytes_max = t->budget.max,
+					 .viewers = t->watching};
 	pthread_mutex_unlock(&t->lock);
 	return f;
 }

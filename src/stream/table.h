@@ -18,6 +18,7 @@ struct stream_table {
 	uint32_t n_live, n_ended;
 	uint32_t count_max;
 	_Atomic uint64_t keep_ms, idempotency_keep_ms;
+	_Atomic uint32_t watching; /* viewers of all streams, also of channels */
 	struct log_budget budget;
 };
 
@@ -65,7 +66,7 @@ void stream_table_ended(struct stream_table *t, struct stream *s);
 bool stream_table_sweep(struct stream_table *t, uint64_t now_ms);
 
 struct stream_table_figures {
-	uint32_t live, ended;
+	uint32_t live, ended, viewers;
 	size_t bytes, bytes_max;
 };
 struct stream_table_figures stream_table_figures(struct stream_table *t);

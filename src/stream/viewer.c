@@ -87,20 +87,37 @@ static int join_from_elsewhere(struct viewer *v, struct stream *s)
 	return 0;
 }
 
+/* The viewer has no stream any more; its reference is the caller's. */
+static struct stream *let_go(struct viewer *v)
+{
+	struct stream *s = v->stream;
+	v->stream = NULL;
+	v->armed = false;
+	log_cursor_fini(&v->cursor);
+	atomic_fetch_sub(&s->viewer_count, 1);
+	atomic_fetch_sub_explicit(s->watching, 1, memory_order_relaxed);
+	return s;
+}
+
 int viewer_attach(struct viewer *v, struct stream *s, struct loop *loop, uint64_t after_seq)
 {
 	if (atomic_fetch_add(&s->viewer_count, 1) >= s->viewers_max) {
 		atomic_fetch_sub(&s->viewer_count, 1);
 		return -SL_E_LIMIT;
 	}
+	atomic_fetch_add_explicit(s->watching, 1, memory_order_relaxed);
 	v->stream = stream_ref(s);
 	v->loop = loop;
 	v->armed = false;
 	v->watch = NULL;
 	v->link = NULL;
 	log_cursor_init(&v->cursor, &s->log, after_seq + 1);
-	if (loop != s->loop)
-		return join_from_elsewhere(v, s);
+	if (loop != s->loop) {
+		int r = join_from_elsewhere(v, s);
+		if (r < 0)
+			stream_unref(let_go(v));
+		return r;
+	}
 	v->next = s->local;
 	v->link = &s->local;
 	if (v->next)
@@ -112,13 +129,9 @@ int viewer_attach(struct viewer *v, struct stream *s, struct loop *loop, uint64_
 
 void viewer_detach(struct viewer *v)
 {
-	struct stream *s = v->stream;
-	if (!s)
+	if (!v->stream)
 		return;
-	v->stream = NULL;
-	v->armed = false;
-	log_cursor_fini(&v->cursor);
-	atomic_fetch_sub(&s->viewer_count, 1);
+	struct stream *s = let_go(v);
 	if (v->watch) {
 		struct watch *w = v->watch;
 		v->watch = NULL;

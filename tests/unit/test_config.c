@@ -123,7 +123,9 @@ static const struct {
 	 "c.yaml:1: upstreams.a.proxy: no http://, https://, socks5:// or socks5h:// URL\n"},
 	/* not yet */
 	{UP "keys: [{name: x, key: sk-1}]", "c.yaml:2: keys: is not supported yet\n"},
-	{UP "channels:\n  count: 1", "c.yaml:2: channels: is not supported yet\n"},
+	{UP "channels: {count: 0, keep: 1}",
+	 "c.yaml:2: channels.count: must be between 1 and 1000000, not 0\n"
+	 "c.yaml:2: channels.keep: \"1\": no duration: a number with ms, s, m or h\n"},
 	{"upstreams:\n  a:\n    url: http://h\n    keys: [sk-1]\n    max_concurrent: 1\n    queue: "
 	 "{length: 1}\n"
 	 "    breaker: {open: 1s}\n    region: x",
