@@ -128,6 +128,78 @@ START_TEST(metrics_are_prometheus_text)
 }
 END_TEST
 
+START_TEST(quantiles_are_those_of_what_came_between_two_looks)
+{
+	static struct histogram h;
+	struct histogram_snapshot before, after;
+	histogram_observe(&h, 900000); /* long ago */
+	histogram_snapshot(&h, &before);
+	ck_assert(histogram_quantile(&before, &before, 0.5) < 0);
+	for (int i = 0; i < 90; i++)
+		histogram_observe(&h, 12000);
+	for (int i = 0; i < 10; i++)
+		histogram_observe(&h, 180000);
+	histogram_snapshot(&h, &after);
+	double p50 = histogram_quantile(&before, &after, 0.5);
+	double p99 = histogram_quantile(&before, &after, 0.99);
+	ck_assert(p50 > 10 && p50 <= 15);
+	ck_assert(p99 > 150 && p99 <= 250);
+	histogram_observe(&h, 100000000); /* beyond all buckets */
+	histogram_snapshot(&h, &after);
+	ck_assert(histogram_quantile(&before, &after, 1) == 60000);
+}
+END_TEST
+
+START_TEST(each_upstream_has_its_figures)
+{
+	struct sl_buf b;
+	struct upstream_metrics *one = metrics_upstream("one"), *two = metrics_upstream("two");
+	sl_buf_init(&b, 1 << 20);
+	ck_assert_ptr_ne(one, two);
+	ck_assert_ptr_eq(metrics_upstream("one"), one);
+	ck_assert_ptr_eq(metrics_upstream_at(1), two);
+	ck_assert_ptr_null(metrics_upstream_at(2));
+	two->tokens += 5;
+	ck_assert_int_eq(metrics_print(&b), 0);
+	sl_buf_putc(&b, '\0');
+	ck_assert_ptr_nonnull(strstr(b.p, "sluice_upstream_tokens_total{upstream=\"one\"} 0\n"));
+	ck_assert_ptr_nonnull(strstr(b.p, "sluice_upstream_tokens_total{upstream=\"two\"} 5\n"));
+	sl_buf_fini(&b);
+}
+END_TEST
+
+static char sunk[256];
+
+static void sink(enum log_level level, const char *line, size_t n)
+{
+	snprintf(sunk, sizeof(sunk), "%d %.*s", level, (int)n, line);
+}
+
+START_TEST(a_sink_gets_each_line_that_is_written_as_json)
+{
+	log_setup(LOG_WARN, LOG_TEXT, path);
+	log_set_sink(sink);
+	log_event(LOG_WARN, "odd", {"n", LOG_INT(1)});
+	ck_assert_ptr_nonnull(strstr(sunk, "2 {\"time\":\""));
+	ck_assert_ptr_nonnull(strstr(sunk, "\"level\":\"warn\",\"event\":\"odd\",\"n\":1}"));
+	ck_assert_ptr_null(strchr(sunk, '\n'));
+	sunk[0] = '\0';
+	log_event(LOG_INFO, "usual", {"n", LOG_INT(1)});
+	log_set_sink(NULL);
+	log_event(LOG_WARN, "odd", {"n", LOG_INT(1)});
+	ck_assert_str_eq(sunk, "");
+}
+END_TEST
+
+START_TEST(levels_have_their_names)
+{
+	ck_assert_int_eq(log_level_parse("debug"), LOG_DEBUG);
+	ck_assert_int_eq(log_level_parse("error"), LOG_ERROR);
+	ck_assert_int_eq(log_level_parse("off"), -1);
+	ck_assert_int_eq(log_level_parse(""), -1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("log");
@@ -140,6 +212,10 @@ int main(void)
 	tcase_add_test(t, a_log_that_cannot_be_opened_changes_nothing);
 	tcase_add_test(t, a_chatty_source_is_limited_each_second_anew);
 	tcase_add_test(t, metrics_are_prometheus_text);
+	tcase_add_test(t, quantiles_are_those_of_what_came_between_two_looks);
+	tcase_add_test(t, each_upstream_has_its_figures);
+	tcase_add_test(t, a_sink_gets_each_line_that_is_written_as_json);
+	tcase_add_test(t, levels_have_their_names);
 	suite_add_tcase(suite, t);
 	return unit_main(suite);
 }

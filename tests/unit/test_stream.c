@@ -6,6 +6,7 @@
 #include <sluice/error.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "stream/stream.h"
 #include "stream/table.h"
 #include "unit.h"
@@ -691,6 +692,150 @@ START_TEST(a_viewer_on_another_worker_keeps_a_stream_alive_and_its_leaving_ends_
 }
 END_TEST
 
+/* The events of a stream's last entry. */
+static size_t last_events(struct stream *s, struct sl_event *events, size_t max, uint16_t *flags)
+{
+	static struct log_cursor c; /* keeps what the events point to */
+	const struct log_entry *e;
+	log_cursor_fini(&c);
+	log_cursor_init(&c, &s->log, s->log.next_seq - 1);
+	ck_assert_int_eq(log_cursor_peek(&c, &e), 1);
+	*flags = e->flags;
+	size_t n = log_entry_events(e, events, max);
+	return n;
+}
+
+static void append_event(struct stream *s, struct sl_event event)
+{
+	stream_append(s, &(struct sl_entry){.events = &event, .n_events = 1});
+}
+
+START_TEST(the_end_tells_how_the_answer_finished_and_what_it_took)
+{
+	struct stream *s = new_stream();
+	struct sl_event e[4];
+	uint16_t flags;
+	append_text(s, "a");
+	append_event(s,
+		     (struct sl_event){.kind = SL_EVENT_USAGE, .usage = {3, -1, -1, -1, -1, -1}});
+	append_event(s,
+		     (struct sl_event){.kind = SL_EVENT_USAGE, .usage = {-1, 4, -1, -1, -1, -1}});
+	/* Usage that came in parts is told with all that is known by then. */
+	ck_assert_uint_eq(last_events(s, e, 4, &flags), 1);
+	ck_assert_int_eq(e[0].usage.prompt, 3);
+	ck_assert_int_eq(e[0].usage.completion, 4);
+	append_event(s, (struct sl_event){.kind = SL_EVENT_FINISH, .s[0] = SL_LIT("length")});
+	append_end(s);
+	ck_assert_uint_eq(last_events(s, e, 4, &flags), 2);
+	ck_assert_int_eq(flags, SL_ENTRY_END);
+	ck_assert(e[0].kind == SL_EVENT_FINISH && sl_slice_is(e[0].s[0], "length"));
+	ck_assert(e[1].kind == SL_EVENT_USAGE && e[1].usage.completion == 4);
+	stream_unref(s);
+}
+END_TEST
+
+START_TEST(the_end_of_a_stopped_stream_knows_the_name_of_its_chunks)
+{
+	struct stream *s = new_stream();
+	struct sl_event e[4];
+	uint16_t flags;
+	append_event(s,
+		     (struct sl_event){.kind = SL_EVENT_META, .n0 = 5, .s[0] = SL_LIT("cmpl-1")});
+	append_text(s, "a");
+	stream_stop(s);
+	loop_turn(&loop, 0);
+	ck_assert_uint_eq(last_events(s, e, 4, &flags), 1);
+	ck_assert_int_eq(flags, SL_ENTRY_END | LOG_ENTRY_STOPPED);
+	ck_assert(e[0].kind == SL_EVENT_META && e[0].n0 == 5 && sl_slice_is(e[0].s[0], "cmpl-1"));
+	stream_unref(s);
+}
+END_TEST
+
+START_TEST(a_failure_is_partial_when_there_was_content)
+{
+	struct sl_event error = stream_error(502, "t", "c", "m"), e[4];
+	uint16_t flags;
+	for (int content = 0; content < 2; content++) {
+		struct stream *s = new_stream();
+		if (content)
+			append_text(s, "a");
+		stream_fail(s, &error);
+		ck_assert_uint_eq(last_events(s, e, 4, &flags), 1);
+		ck_assert_int_eq(flags, SL_ENTRY_FAILED | (content ? LOG_ENTRY_PARTIAL : 0));
+		stream_unref(s);
+	}
+}
+END_TEST
+
+START_TEST(a_stream_that_nobody_came_to_watch_ends_after_its_grace)
+{
+	options.when_client_leaves = (struct leave){LEAVE_DETACH, 3000};
+	struct stream *lonely = new_stream(), *watched = new_stream();
+	struct viewer v;
+	clock_set_for_test(1000 * 1000);
+	loop_turn(&loop, 0);
+	stream_expect_viewer(lonely);
+	stream_expect_viewer(watched);
+	attach(watched, &v, 0);
+	clock_set_for_test(5000 * 1000);
+	loop_turn(&loop, 0);
+	ck_assert_int_eq(lonely->state, STREAM_FAILED);
+	ck_assert_int_eq(watched->state, STREAM_WAITING);
+	viewer_detach(&v);
+	stream_unref(lonely);
+	stream_unref(watched);
+}
+END_TEST
+
+START_TEST(the_list_of_an_owner_has_their_streams_and_no_others)
+{
+	int error;
+	size_t n;
+	struct stream *mine = stream_new(&table, &loop, &options, "me", SL_LIT(""), &error);
+	struct stream *nameless =
+		stream_new(&table, &loop, &options, "me", (struct sl_slice){0}, &error);
+	struct stream *nobodys = new_stream();
+	struct stream **all = stream_table_all(&table, "me", &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_ptr_eq(all[0], mine);
+	stream_unref(all[0]);
+	free(all);
+	all = stream_table_all(&table, NULL, &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_ptr_eq(all[0], nobodys);
+	stream_unref(all[0]);
+	free(all);
+	free(stream_table_all(&table, "you", &n));
+	ck_assert_uint_eq(n, 0);
+	stream_unref(mine);
+	stream_unref(nameless);
+	stream_unref(nobodys);
+}
+END_TEST
+
+START_TEST(an_upstream_has_failed_when_the_fault_is_its_own)
+{
+	struct upstream_metrics *u = metrics_upstream("u");
+	static const struct {
+		const char *code;
+		uint64_t failed;
+	} faults[] = {{"upstream_closed", 1}, {STREAM_CODE_CLIENT_GONE, 1}};
+	for (size_t i = 0; i < 2; i++) {
+		struct stream *s = new_stream();
+		struct sl_event error = stream_error(502, "t", faults[i].code, "m");
+		stream_set_upstream(s, "u");
+		append_text(s, "a");
+		ck_assert_uint_eq(u->active, 1);
+		stream_fail(s, &error);
+		ck_assert_uint_eq(u->active, 0);
+		ck_assert_uint_eq(u->failed, faults[i].failed);
+		ck_assert_uint_eq(u->tokens, i + 1);
+		stream_unref(s);
+	}
+	ck_assert_uint_eq(u->streams, 2);
+}
+END_TEST
+
 START_TEST(positions_are_an_id_a_dot_and_a_number)
 {
 	static const struct {
@@ -767,6 +912,12 @@ int main(void)
 	tcase_add_test(t, a_stream_has_as_many_viewers_as_it_may);
 	tcase_add_test(t, viewers_on_other_workers_get_every_entry_in_order);
 	tcase_add_test(t, a_viewer_on_another_worker_keeps_a_stream_alive_and_its_leaving_ends_it);
+	tcase_add_test(t, the_end_tells_how_the_answer_finished_and_what_it_took);
+	tcase_add_test(t, the_end_of_a_stopped_stream_knows_the_name_of_its_chunks);
+	tcase_add_test(t, a_failure_is_partial_when_there_was_content);
+	tcase_add_test(t, a_stream_that_nobody_came_to_watch_ends_after_its_grace);
+	tcase_add_test(t, the_list_of_an_owner_has_their_streams_and_no_others);
+	tcase_add_test(t, an_upstream_has_failed_when_the_fault_is_its_own);
 	tcase_add_test(t, positions_are_an_id_a_dot_and_a_number);
 	tcase_add_test(t, ids_are_22_url_safe_characters_and_all_different);
 	suite_add_tcase(suite, t);
