@@ -123,6 +123,11 @@ static void write_chunks(const struct encoder *e, const struct encoder_entry *in
 		return;
 	}
 	encode_block(e, in, 0, of, SL_LIT(""), w);
+	if (in->entry.flags & SL_ENTRY_WHOLE) { /* a body as it came: of several lines */
+		sl_sse_put_data(w, in->entry.frame);
+		window_put_str(w, "\n");
+		return;
+	}
 	window_put_str(w, "data: ");
 	if (in->entry.flags & SL_ENTRY_FAILED)
 		openai_put_error(in->entry.events, (struct sl_slice){0}, in->partial, w);

@@ -145,6 +145,13 @@ START_TEST(chunks_go_on_as_they_came_with_their_ids_and_one_retry)
 }
 END_TEST
 
+START_TEST(a_body_of_several_lines_is_one_chunk_too)
+{
+	CHECK(encoder(FORMAT_OPENAI), "id: st.1\ndata: {\ndata: \"a\": 1}\n\n",
+	      entry_of(1, NULL, "{\n\"a\": 1}", SL_ENTRY_WHOLE));
+}
+END_TEST
+
 START_TEST(a_usage_chunk_is_kept_from_who_did_not_ask)
 {
 	struct encoder e = encoder(FORMAT_OPENAI);
@@ -551,6 +558,7 @@ int main(void)
 	TCase *tc = tcase_create("encode");
 
 	tcase_add_test(tc, chunks_go_on_as_they_came_with_their_ids_and_one_retry);
+	tcase_add_test(tc, a_body_of_several_lines_is_one_chunk_too);
 	tcase_add_test(tc, a_usage_chunk_is_kept_from_who_did_not_ask);
 	tcase_add_test(tc, browsers_are_told_of_usage_in_any_case);
 	tcase_add_test(tc, a_failed_stream_of_chunks_ends_with_an_error_and_done);
