@@ -20,6 +20,8 @@
 
 #define MEMBERS_MAX 32
 
+static const char too_many_viewers[] = "a stream has as many viewers as it may";
+
 #define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 struct member {
@@ -275,7 +277,7 @@ static const char *attach(struct exchange *x, struct multiplex *mx, unsigned *kn
 		if (m->seq > there)
 			wrong = "a stream has not come to that position yet";
 		else if (viewer_attach(&m->viewer, s, x->server->loop, m->seq) < 0)
-			wrong = "a stream has as many viewers as it may";
+			wrong = too_many_viewers;
 		++*known;
 		m->over = ended && m->seq == there;
 		*seen += m->over;
@@ -288,7 +290,10 @@ static const char *attach(struct exchange *x, struct multiplex *mx, unsigned *kn
 
 static void refuse(struct exchange *x, const char *why)
 {
-	respond_refusal(x, 400, "invalid_request_error", "invalid_request", why);
+	if (why == too_many_viewers)
+		respond_refusal(x, 429, "rate_limit_error", "too_many_viewers", why);
+	else
+		respond_refusal(x, 400, "invalid_request_error", "invalid_request", why);
 }
 
 static void start(struct exchange *x, struct multiplex *mx)

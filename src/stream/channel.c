@@ -302,6 +302,8 @@ static void deliver(struct mail *m)
 	l->mail.deliver = deliver_seq;
 	if (l->wait && loop_post(l->wait->loop, &l->mail))
 		return;
+	if (l->wait) /* that loop has ended: nobody else can be there */
+		l->wait->done(l->wait, l->seq);
 	free(l);
 }
 
