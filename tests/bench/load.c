@@ -8,9 +8,7 @@
  * CPU and cores are read at both edges of the window, and only tokens of the window count, so
  * neither opening nor ending is in the figures.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +16,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "clock.h"
+#include "options.h"
 #include "stream.h"
 #include "usage.h"
-
-#define WATCHED_MAX 16
-#define CORES_MAX   8
 
 struct watched {
 	const char *label;
@@ -36,52 +32,15 @@ struct watched_core {
 	struct core start, end;
 };
 
-static struct {
-	struct sockaddr_in to;
-	const char *host, *path, *key;
-	unsigned streams, silent;
-	uint32_t rate, tokens, size;
-	bool repeat;
-	double ramp, settle_s, window_s, open_s, grace_s;
-} opt = {.host = "127.0.0.1",
-	 .path = "/v1/chat/completions",
-	 .streams = 1,
-	 .rate = 50,
-	 .size = 4,
-	 .ramp = 1000,
-	 .settle_s = 1,
-	 .window_s = 10,
-	 .open_s = 30,
-	 .grace_s = 15};
-
+static struct options opt;
 static struct watched watched[WATCHED_MAX];
 static struct watched_core cores[CORES_MAX];
 static int watched_n, cores_n, epoll_fd;
-static struct stream *streams; /* the silent ones first */
+static struct stream *streams; /* the silent ones first, the viewers last */
 static unsigned opened;
 static struct tally tally;
-static struct question hot, silent;
-
-static const char help[] =
-	"usage: load --port PORT [options]\n"
-	"  --host ADDRESS        127.0.0.1\n"
-	"  --path PATH           /v1/chat/completions\n"
-	"  --key KEY             sent as Authorization: Bearer\n"
-	"  --streams N           streams with tokens: 1\n"
-	"  --rate R              tokens a second of each, 0 = flat out: 50\n"
-	"  --tokens N            of each; 0 = enough for the whole run (needs a rate): 0\n"
-	"  --size BYTES          of filler in a token: 4\n"
-	"  --silent M            and M streams that stay silent: 0\n"
-	"  --repeat              ask again on the same connection when a stream has ended\n"
-	"  --ramp N              streams opened a second: 1000\n"
-	"  --settle S --window S seconds before and in the measurement: 1, 10; window 0: only "
-	"check\n"
-	"  --open S --grace S    seconds to wait until all are open, and have ended: 30, 15\n"
-	"  --watch LABEL=PID     report CPU and memory of this process (repeatable)\n"
-	"  --core N              report how busy this core is (repeatable)\n"
-	"Prints one JSON object. Exit status: 0 good, 1 a token was lost, doubled, reordered or of "
-	"another stream,\n"
-	"2 wrong command line, 3 a stream failed or did not end.\n";
+static struct question hot, silent, view;
+static char view_path[128];
 
 static void on_ready(int timeout_ms)
 {
@@ -196,7 +155,7 @@ static void print_text(const char *text)
 	putchar('"');
 }
 
-static void report(double window_s, unsigned hot_open, unsigned silent_open)
+static void report(double window_s, unsigned hot_open, unsigned silent_open, uint64_t tokens_kept)
 {
 	struct rusage own;
 	getrusage(RUSAGE_SELF, &own);
@@ -204,7 +163,7 @@ static void report(double window_s, unsigned hot_open, unsigned silent_open)
 	       "s\":%.1f,"
 	       "\"requests\":%llu,\"requests_per_s\":%.2f,\"tokens_ever\":%llu,\"requests_ever\":%"
 	       "llu,"
-	       "\"bytes_ever\":%llu,\"comments_ever\":%llu,"
+	       "\"bytes_ever\":%llu,\"comments_ever\":%llu,\"tokens_kept\":%llu,"
 	       "\"lost\":%llu,\"doubled\":%llu,\"reordered\":%llu,\"foreign\":%llu,\"failed\":%llu,"
 	       "\"first_failure\":",
 	       window_s, hot_open, silent_open, (unsigned long long)tally.tokens,
@@ -213,9 +172,9 @@ static void report(double window_s, unsigned hot_open, unsigned silent_open)
 	       window_s > 0 ? (double)tally.requests / window_s : 0.0,
 	       (unsigned long long)tally.tokens_ever, (unsigned long long)tally.requests_ever,
 	       (unsigned long long)tally.bytes, (unsigned long long)tally.comments,
-	       (unsigned long long)tally.lost, (unsigned long long)tally.doubled,
-	       (unsigned long long)tally.reordered, (unsigned long long)tally.foreign,
-	       (unsigned long long)tally.failed);
+	       (unsigned long long)tokens_kept, (unsigned long long)tally.lost,
+	       (unsigned long long)tally.doubled, (unsigned long long)tally.reordered,
+	       (unsigned long long)tally.foreign, (unsigned long long)tally.failed);
 	print_text(tally.first_failure);
 	printf(",\"latency_us\":");
 	histogram_print(&tally.latency, stdout);
@@ -241,96 +200,6 @@ static void report(double window_s, unsigned hot_open, unsigned silent_open)
 	printf("]}\n");
 }
 
-static bool add_watched(char *text)
-{
-	char *pid = strchr(text, '=');
-	if (!pid || watched_n == WATCHED_MAX - 1)
-		return false;
-	*pid++ = '\0';
-	watched[watched_n++] = (struct watched){.label = text, .pid = (pid_t)atol(pid)};
-	return true;
-}
-
-static bool read_options(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{"host", 1, NULL, 'h'},   {"port", 1, NULL, 'p'},    {"path", 1, NULL, 'P'},
-		{"key", 1, NULL, 'k'},    {"streams", 1, NULL, 'n'}, {"rate", 1, NULL, 'r'},
-		{"tokens", 1, NULL, 't'}, {"size", 1, NULL, 's'},    {"silent", 1, NULL, 'm'},
-		{"repeat", 0, NULL, 'R'}, {"ramp", 1, NULL, 'a'},    {"settle", 1, NULL, 'e'},
-		{"window", 1, NULL, 'w'}, {"open", 1, NULL, 'o'},    {"grace", 1, NULL, 'g'},
-		{"watch", 1, NULL, 'W'},  {"core", 1, NULL, 'c'},    {0}};
-	int option, port = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'h':
-			opt.host = optarg;
-			break;
-		case 'p':
-			port = atoi(optarg);
-			break;
-		case 'P':
-			opt.path = optarg;
-			break;
-		case 'k':
-			opt.key = optarg;
-			break;
-		case 'n':
-			opt.streams = (unsigned)atoi(optarg);
-			break;
-		case 'r':
-			opt.rate = (uint32_t)atoi(optarg);
-			break;
-		case 't':
-			opt.tokens = (uint32_t)atoi(optarg);
-			break;
-		case 's':
-			opt.size = (uint32_t)atoi(optarg);
-			break;
-		case 'm':
-			opt.silent = (unsigned)atoi(optarg);
-			break;
-		case 'R':
-			opt.repeat = true;
-			break;
-		case 'a':
-			opt.ramp = atof(optarg);
-			break;
-		case 'e':
-			opt.settle_s = atof(optarg);
-			break;
-		case 'w':
-			opt.window_s = atof(optarg);
-			break;
-		case 'o':
-			opt.open_s = atof(optarg);
-			break;
-		case 'g':
-			opt.grace_s = atof(optarg);
-			break;
-		case 'W':
-			if (!add_watched(optarg))
-				return false;
-			break;
-		case 'c':
-			if (cores_n == CORES_MAX)
-				return false;
-			cores[cores_n++].number = atoi(optarg);
-			break;
-		default:
-			return false;
-		}
-	}
-	opt.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	if (!opt.tokens && opt.rate) {
-		/* So many that the first stream is still open when the window ends. */
-		double life_s = opt.streams / opt.ramp + opt.settle_s + opt.window_s + 3;
-		opt.tokens = (uint32_t)(life_s * opt.rate);
-	}
-	return port > 0 && optind == argc && inet_pton(AF_INET, opt.host, &opt.to.sin_addr) == 1 &&
-	       opt.streams + opt.silent > 0 && opt.tokens && opt.ramp > 0;
-}
-
 static bool raise_file_limit(unsigned need)
 {
 	struct rlimit files;
@@ -340,36 +209,77 @@ static bool raise_file_limit(unsigned need)
 	return setrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur >= need;
 }
 
-int main(int argc, char **argv)
+/* What the three kinds of clients ask for. */
+static void set_questions(void)
 {
-	if (!read_options(argc, argv)) {
-		fputs(help, stderr);
-		return 2;
-	}
-	unsigned all = opt.silent + opt.streams;
-	if (!raise_file_limit(all + 32)) {
-		fprintf(stderr, "load: %u streams need as many file descriptors; raise ulimit -n\n",
-			all);
-		return 2;
-	}
-	hot = (struct question){.host = opt.host,
+	hot = (struct question){.kind = QUESTION_COMPLETION,
+				.host = opt.host,
 				.path = opt.path,
 				.key = opt.key,
+				.header = opt.header,
 				.rate = opt.rate,
 				.tokens = opt.tokens,
 				.size = opt.size};
 	silent = hot;
 	silent.silent = true;
+	view = hot;
+	view.kind = opt.channel ? QUESTION_CHANNEL : QUESTION_STREAM;
+	view.watched = 1;
+}
+
+static void watch_these(void)
+{
+	for (int i = 0; i < opt.watched_n; i++)
+		watched[watched_n++] =
+			(struct watched){.label = opt.watched[i].label, .pid = opt.watched[i].pid};
+	watched[watched_n++] = (struct watched){.label = "client", .pid = getpid()};
+	for (int i = 0; i < opt.cores_n; i++)
+		cores[cores_n++].number = opt.core[i];
+	for (int i = 0; i < watched_n; i++)
+		usage_memory(watched[i].pid, &watched[i].before);
+}
+
+static void open_viewers(void)
+{
+	const struct stream *first = &streams[opt.silent];
+	if (!opt.channel && opt.viewers) {
+		if (!first->name[0]) {
+			snprintf(tally.first_failure, sizeof(tally.first_failure),
+				 "no X-Stream-Id, so there is nothing to watch");
+			tally.failed++;
+			return;
+		}
+		snprintf(view_path, sizeof(view_path), "/v1/streams/%s?format=%s", first->name,
+			 opt.format);
+		view.path = view_path;
+		view.watched = first->id;
+		view.ends_without_done = strcmp(opt.format, "events") == 0;
+	}
+	open_next(opt.viewers, &view);
+}
+
+int main(int argc, char **argv)
+{
+	if (!options_read(&opt, argc, argv)) {
+		fputs(options_help, stderr);
+		return 2;
+	}
+	unsigned all = opt.silent + opt.streams + opt.viewers;
+	if (!raise_file_limit(all + 32)) {
+		fprintf(stderr, "load: %u streams need as many file descriptors; raise ulimit -n\n",
+			all);
+		return 2;
+	}
+	set_questions();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	streams = calloc(all, sizeof(*streams));
 	if (epoll_fd < 0 || !streams)
 		abort();
 
-	watched[watched_n++] = (struct watched){.label = "client", .pid = getpid()};
-	for (int i = 0; i < watched_n; i++)
-		usage_memory(watched[i].pid, &watched[i].before);
+	watch_these();
 	open_next(opt.silent, &silent);
 	open_next(opt.streams, &hot);
+	open_viewers();
 	run_for(opt.settle_s);
 
 	watch_start();
@@ -381,17 +291,18 @@ int main(int argc, char **argv)
 	watch_end();
 
 	unsigned silent_open = count_open(0, opt.silent), hot_open = count_open(opt.silent, opened);
+	uint64_t tokens_kept = tally.tokens_ever;
 	for (int i = 0; i < watched_n; i++)
 		usage_memory(watched[i].pid, &watched[i].after);
 	finish();
-	if (opt.window_s > 0 && (hot_open < opt.streams || silent_open < opt.silent)) {
+	if (opt.window_s > 0 && hot_open + silent_open < all) {
 		if (!tally.failed)
 			snprintf(tally.first_failure, sizeof(tally.first_failure),
 				 "%u of %u streams were open when the window ended",
 				 hot_open + silent_open, all);
 		tally.failed += !tally.failed;
 	}
-	report(window_s, hot_open, silent_open);
+	report(window_s, hot_open, silent_open, tokens_kept);
 	if (tally.lost || tally.doubled || tally.reordered || tally.foreign)
 		return 1;
 	return tally.failed ? 3 : 0;

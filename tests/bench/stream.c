@@ -62,32 +62,16 @@ static void hold(struct stream *s, const char *at, size_t len)
 static void ask(struct stream *s)
 {
 	static uint64_t last_id;
-	const struct question *q = s->question;
-	char body[1024], all[2048];
-	s->id = ++last_id;
+	char text[QUESTION_TEXT_MAX];
+	s->id = s->question->watched ? s->question->watched : ++last_id;
 	s->next_seq = s->holes = 0;
-	s->finished = s->done = false;
+	s->began = s->finished = s->done = false;
 	s->chunked = (struct chunked){0};
 	s->state = STREAM_ASKED;
-	int body_len = snprintf(body, sizeof(body),
-				"{\"model\":\"bench:rate=%u,tokens=%u,size=%u%s\",\"stream\":true,"
-				"\"user\":\"%llu\",\"temperature\":0.7,"
-				"\"messages\":[{\"role\":\"system\",\"content\":\"You are a "
-				"helpful assistant. Answer briefly and say "
-				"what you do not know.\"},{\"role\":\"user\",\"content\":\"Why is "
-				"the sky blue in the day and red in "
-				"the evening? Explain it to a child of ten, without formulas.\"}]}",
-				q->rate, q->tokens, q->size, q->silent ? ",silent" : "",
-				(unsigned long long)s->id);
-	int len = snprintf(all, sizeof(all),
-			   "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sluice-bench\r\nAccept: "
-			   "text/event-stream\r\n"
-			   "Content-Type: application/json\r\n%s%s%sContent-Length: %d\r\n\r\n%s",
-			   q->path, q->host, q->key ? "Authorization: Bearer " : "",
-			   q->key ? q->key : "", q->key ? "\r\n" : "", body_len, body);
+	size_t len = question_write(s->question, s->id, text);
 	s->asked_ns = now_ns();
-	ssize_t n = send(s->fd, all, (size_t)len, MSG_NOSIGNAL);
-	if (n != len)
+	ssize_t n = send(s->fd, text, len, MSG_NOSIGNAL);
+	if (n != (ssize_t)len)
 		fail(s, "request not sent: %s", n < 0 ? strerror(errno) : "socket full");
 }
 
@@ -116,6 +100,10 @@ static void take_token(struct stream *s, const struct token *t, uint64_t now)
 		all->foreign++;
 		return;
 	}
+	bool is_first = !s->began;
+	s->began = true;
+	if (is_first && s->question->kind == QUESTION_CHANNEL)
+		s->next_seq = t->seq;
 	if (t->seq > s->next_seq) {
 		s->holes += t->seq - s->next_seq;
 		all->lost += t->seq - s->next_seq;
@@ -131,13 +119,35 @@ static void take_token(struct stream *s, const struct token *t, uint64_t now)
 		return;
 	}
 	s->next_seq = t->seq + 1;
-	if (t->seq == 0)
+	if (is_first)
 		histogram_add(&all->first_token, now - s->asked_ns);
 	all->tokens_ever++;
 	if (all->in_window) {
 		all->tokens++;
 		histogram_add(&all->latency, now - t->sent_ns);
 	}
+}
+
+/* All tokens should have come. */
+static void count_end(struct stream *s)
+{
+	struct tally *all = s->tally;
+	if (s->next_seq < s->question->tokens)
+		all->lost += s->question->tokens - s->next_seq;
+	all->requests_ever++;
+	if (all->in_window)
+		all->requests++;
+	s->state = STREAM_ENDED;
+}
+
+/* A channel does not end by itself: its viewer leaves at this word. */
+static void take_done(struct stream *s)
+{
+	s->done = true;
+	if (s->question->kind != QUESTION_CHANNEL)
+		return;
+	count_end(s);
+	stream_close(s);
 }
 
 static bool line_has(const char *line, size_t len, const char *what)
@@ -161,7 +171,7 @@ static void take_data(struct stream *s, const char *line, size_t len, uint64_t n
 	if (any)
 		return;
 	if (line_has(line, len, "[DONE]"))
-		s->done = true;
+		take_done(s);
 	else if (line_has(line, len, "\"finish_reason\":\"stop\"") ||
 		 line_has(line, len, "\"finish_reason\": \"stop\""))
 		s->finished = true;
@@ -204,20 +214,15 @@ static void take_body(struct stream *s, const char *at, size_t len, uint64_t now
 
 static void take_end(struct stream *s)
 {
-	struct tally *all = s->tally;
-	if (!s->finished || !s->done || s->held_len) {
+	bool done = s->done || s->question->ends_without_done;
+	if (!s->finished || !done || s->held_len) {
 		fail(s, "ended without %s",
 		     s->held_len ? "its last newline"
-		     : s->done   ? "finish_reason"
+		     : done      ? "finish_reason"
 				 : "[DONE]");
 		return;
 	}
-	if (s->next_seq < s->question->tokens)
-		all->lost += s->question->tokens - s->next_seq;
-	all->requests_ever++;
-	if (all->in_window)
-		all->requests++;
-	s->state = STREAM_ENDED;
+	count_end(s);
 	if (s->ask_again && s->keeps_alive)
 		ask(s);
 	else if (s->ask_again)
@@ -244,6 +249,8 @@ static void take_header(struct stream *s, const char *line, size_t len)
 		s->is_event_stream = strncasecmp(value, "text/event-stream", 17) == 0;
 	else if (strcasecmp(text, "Connection") == 0)
 		s->keeps_alive = strcasecmp(value, "close") != 0;
+	else if (strcasecmp(text, "X-Stream-Id") == 0)
+		snprintf(s->name, sizeof(s->name), "%.*s", STREAM_NAME_MAX - 1, value);
 }
 
 /* Takes the head from the bytes, answers how many of them it was; all of them, held, when it is not
@@ -292,7 +299,8 @@ static void take_bytes(struct stream *s, const char *at, size_t len)
 		if (s->state == STREAM_ASKED) {
 			took = take_head(s, at, len);
 		} else if (s->state != STREAM_READING) {
-			fail(s, "bytes after the end");
+			if (s->question->kind != QUESTION_CHANNEL)
+				fail(s, "bytes after the end");
 			return;
 		} else if (s->is_chunked) {
 			const char *body;

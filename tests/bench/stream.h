@@ -16,14 +16,9 @@
 #include <stdint.h>
 #include "chunked.h"
 #include "histogram.h"
+#include "question.h"
 
-/* What is asked, the same for many streams. */
-struct question {
-	const char *host, *path;
-	const char *key; /* Authorization: Bearer; NULL: none */
-	uint32_t rate, tokens, size;
-	bool silent;
-};
+#define STREAM_NAME_MAX 48
 
 /* What all streams have seen. Tokens and their latency count only while `in_window`. */
 struct tally {
@@ -43,8 +38,10 @@ struct stream {
 	enum { STREAM_NEW, STREAM_ASKED, STREAM_READING, STREAM_ENDED, STREAM_FAILED } state;
 	bool ask_again; /* on the same connection, until somebody sets this to false */
 	bool open;      /* it has had its first event (of a silent stream the role chunk) */
-	uint64_t id;
+	uint64_t id;    /* what its tokens are stamped with */
+	char name[STREAM_NAME_MAX]; /* X-Stream-Id; "": none has come */
 	uint64_t asked_ns;
+	bool began; /* its first token was here */
 	uint32_t next_seq, holes;
 	bool finished, done; /* finish_reason and [DONE] were seen */
 	bool is_chunked, is_event_stream, keeps_alive;

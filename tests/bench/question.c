@@ -1,0 +1,41 @@
+/* Requests as text. */
+#include "question.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static int write_body(const struct question *q, uint64_t number, char *out, size_t room)
+{
+	return snprintf(out, room,
+			"{\"model\":\"bench:rate=%u,tokens=%u,size=%u%s\",\"stream\":true,"
+			"\"user\":\"%llu\",\"temperature\":0.7,"
+			"\"messages\":[{\"role\":\"system\",\"content\":\"You are a "
+			"helpful assistant. Answer briefly and say "
+			"what you do not know.\"},{\"role\":\"user\",\"content\":\"Why is "
+			"the sky blue in the day and red in "
+			"the evening? Explain it to a child of ten, without formulas.\"}]}",
+			q->rate, q->tokens, q->size, q->silent ? ",silent" : "",
+			(unsigned long long)number);
+}
+
+size_t question_write(const struct question *q, uint64_t number, char *out)
+{
+	char body[1024] = "", about_body[80] = "";
+	bool posts = q->kind == QUESTION_COMPLETION;
+	if (posts) {
+		int n = write_body(q, number, body, sizeof(body));
+		assert(n > 0 && (size_t)n < sizeof(body));
+		snprintf(about_body, sizeof(about_body),
+			 "Content-Type: application/json\r\nContent-Length: %d\r\n", n);
+	}
+	int len = snprintf(out, QUESTION_TEXT_MAX,
+			   "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sluice-bench\r\nAccept: "
+			   "text/event-stream\r\n"
+			   "%s%s%s%s%s%s\r\n%s",
+			   posts ? "POST" : "GET", q->path, q->host,
+			   q->key ? "Authorization: Bearer " : "", q->key ? q->key : "",
+			   q->key ? "\r\n" : "", q->header ? q->header : "",
+			   q->header ? "\r\n" : "", about_body, body);
+	assert(len > 0 && len < QUESTION_TEXT_MAX);
+	return (size_t)len;
+}
