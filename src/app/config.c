@@ -38,6 +38,11 @@ static void upstream_fini(struct upstream_options *up)
 
 static void server_fini(struct server_options *o)
 {
+	for (size_t i = 0; i < o->n_keys; i++) {
+		free(o->keys[i].name);
+		free_texts(o->keys[i].models, o->keys[i].n_models);
+	}
+	free(o->keys);
 	for (size_t i = 0; i < o->n_listen; i++)
 		config_address_fini(&o->listen[i]);
 	free(o->listen);

@@ -64,8 +64,8 @@ struct config_option {
 	const char *flag;       /* command line option, e.g. "--listen"; NULL when there is none */
 	bool not_yet;           /* known, but refused with a clear message for now */
 	const char *low, *high; /* of numbers, durations and sizes: the allowed range, as text */
-	size_t at; /* where it goes: offset in struct config, or in struct upstream_options for
-		      "upstreams.*." */
+	size_t at; /* where it goes: offset in struct config, in struct upstream_options for
+		      "upstreams.*.", or in struct access_key for "keys.*." */
 };
 extern const struct config_option config_options[];
 extern const size_t config_options_count;

@@ -11,6 +11,7 @@
 #include "app/config_schema.h"
 
 #define UPSTREAMS "upstreams.*."
+#define KEYS      "keys."
 
 static void complain_unknown(struct config_reading *rd, const struct config_node *node,
 			     const char *prefix)
@@ -78,6 +79,35 @@ static void read_upstream(struct config_reading *rd, const struct config_node *n
 	read_defaults(rd, node, UPSTREAMS, up);
 }
 
+/* A list of mappings, whose rows stand under "keys.*." */
+static void read_keys(struct config_reading *rd, const struct config_node *list)
+{
+	struct server_options *o = &rd->config->server;
+
+	if (list->kind != CONFIG_LIST) {
+		config_complain(rd->report, list, NULL, "expected a list, found %s",
+				config_kind_name(list->kind));
+		return;
+	}
+	o->keys = calloc(list->n + 1, sizeof(*o->keys));
+	if (!o->keys) {
+		config_complain_memory(rd->report);
+		return;
+	}
+	for (const struct config_node *node = list->first; node; node = node->next) {
+		struct access_key *key = &o->keys[o->n_keys];
+
+		if (node->kind != CONFIG_MAP) {
+			config_complain(rd->report, node, NULL, "expected a mapping, found %s",
+					config_kind_name(node->kind));
+			continue;
+		}
+		walk(rd, node, KEYS "*.", key);
+		config_check_key(rd, node, key);
+		o->n_keys++;
+	}
+}
+
 static void visit(struct config_reading *rd, const struct config_node *node, const char *prefix,
 		  void *base)
 {
@@ -91,6 +121,8 @@ static void visit(struct config_reading *rd, const struct config_node *node, con
 		config_complain(rd->report, node, NULL, "is not supported yet");
 	else if (row && (row->not_yet || node->kind == CONFIG_NULL))
 		return;
+	else if (section && strcmp(below, KEYS) == 0)
+		read_keys(rd, node);
 	else if (row && !(section && node->kind == CONFIG_MAP))
 		config_read_value(rd, row, node, base);
 	else if (node->kind != CONFIG_MAP && node->kind != CONFIG_NULL)

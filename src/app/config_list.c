@@ -20,6 +20,7 @@ IS_LIST(struct server_options, hosts, n_hosts);
 IS_LIST(struct server_options, cors_origins, n_cors_origins);
 IS_LIST(struct upstream_options, headers, n_headers);
 IS_LIST(struct upstream_options, forward_headers, n_forward_headers);
+IS_LIST(struct access_key, models, n_models);
 
 /* Puts item->text to item->into. NULL, or why not; what it put is taken away again by itself then.
  */
@@ -73,12 +74,13 @@ static const char *put_copy(const struct config_slot *item, const char *why)
 	return why || *(char **)item->into ? why : "not enough memory";
 }
 
-static const char *check_reach(const struct listen_address *a)
+/* The tree is whole already: where in the file the keys stand does not matter. */
+static const char *check_reach(const struct config_slot *s, const struct listen_address *a)
 {
-	if (a->loopback)
+	if (a->loopback || !config_node_is_empty(config_node_child(s->rd->tree->root, "keys")))
 		return NULL;
-	return "other machines can reach it, which needs `keys`, and these are not supported yet: "
-	       "listen on 127.0.0.1, behind a proxy that asks who is there";
+	return "other machines can reach it, which needs `keys` that say who may call: add some, "
+	       "or listen on 127.0.0.1";
 }
 
 static const char *put_address(const struct config_slot *item, const struct list *before)
@@ -88,7 +90,7 @@ static const char *put_address(const struct config_slot *item, const struct list
 	const char *why = config_address(item->text, a);
 
 	if (!why)
-		why = check_reach(a);
+		why = check_reach(item, a);
 	for (size_t i = 0; !why && i < before->n; i++) {
 		if (strcmp(others[i].text, a->text) == 0 && (a->is_unix || a->port))
 			why = "stands there twice";
@@ -111,7 +113,7 @@ void config_read_address(const struct config_slot *s)
 	const char *why = *s->text ? config_address(s->text, &a) : NULL;
 
 	if (!why && *s->text)
-		why = check_reach(&a);
+		why = check_reach(s, &a);
 	if (why)
 		config_complain_shown(s, why);
 	else
@@ -139,6 +141,25 @@ static const char *put_origin(const struct config_slot *item, const struct list 
 void config_read_origins(const struct config_slot *s)
 {
 	read_items(s, CONFIG_LIST, sizeof(char *), put_origin);
+}
+
+static const char *put_model_name(const struct config_slot *item, const struct list *before)
+{
+	char *const *others = before->items;
+
+	if (!*item->text || strlen(item->text) > CONFIG_MODEL_MAX_BYTES ||
+	    !config_is_header_text(item->text))
+		return "no name of a model";
+	for (size_t i = 0; i < before->n; i++) {
+		if (strcmp(others[i], item->text) == 0)
+			return "stands there twice";
+	}
+	return put_copy(item, NULL);
+}
+
+void config_read_model_names(const struct config_slot *s)
+{
+	read_items(s, CONFIG_LIST, sizeof(char *), put_model_name);
 }
 
 static bool is_one_of(const char *name, const char *const *names)

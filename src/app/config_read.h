@@ -20,7 +20,7 @@ struct config_slot {
 	const struct config_option *row;
 	const struct config_node *node;
 	const char *text; /* filled in; NULL for lists and mappings */
-	void *base;       /* struct config or struct upstream_options */
+	void *base;       /* struct config, struct upstream_options or struct access_key */
 	void *into;       /* the member; zeroes until it has been read */
 };
 
@@ -47,6 +47,16 @@ void config_read_hosts(const struct config_slot *s);
 void config_read_origins(const struct config_slot *s);
 void config_read_header_names(const struct config_slot *s);
 void config_read_headers(const struct config_slot *s);
+void config_read_model_names(const struct config_slot *s);
+
+/* Those of callers' keys (config_keys.c): neither ever shows what it read. */
+void config_read_key_name(const struct config_slot *s);
+void config_read_sha256(const struct config_slot *s);
+void config_read_caller_key(const struct config_slot *s);
+
+/* What one of `keys:` lacks, and whether it is another one than those before it in the list. */
+void config_check_key(struct config_reading *rd, const struct config_node *node,
+		      struct access_key *key);
 
 /* The whole tree against the table, then what only several values together can be wrong about
  * (config_check.c). */

@@ -75,7 +75,7 @@ static void put_path(struct sl_buf *b, const struct config_node *node)
 }
 
 /* The origin's own name says it already: "--listen: ..." needs no "listen" or "listen[1]" behind
- * it. */
+ * it; "--set keys: ..." does need "keys[1].name". */
 static bool is_named_by_origin(const struct config_node *node, const char *path)
 {
 	size_t n;
@@ -83,7 +83,8 @@ static bool is_named_by_origin(const struct config_node *node, const char *path)
 	if (!node->base)
 		return false;
 	n = strlen(node->base);
-	return strncmp(path, node->base, n) == 0 && (path[n] == 0 || path[n] == '[');
+	return strncmp(path, node->base, n) == 0 &&
+	       (path[n] == 0 || (path[n] == '[' && !strchr(path + n, '.')));
 }
 
 /* A bounded line never fails for want of room: it is cut, which nobody minds in a message. */

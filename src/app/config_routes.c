@@ -7,8 +7,7 @@
 #include <strings.h>
 #include "app/config_value.h"
 
-#define NAME_MAX_BYTES  64
-#define MODEL_MAX_BYTES 256
+#define NAME_MAX_BYTES 64
 
 /* Names stand in targets ("name/model"), in dotted paths, in logs and in labels of metrics. */
 static bool is_name(const char *s)
@@ -100,8 +99,8 @@ static void read_target(struct config_reading *rd, const struct config_node *nod
 		return;
 	}
 	rest = strchr(text, '/');
-	if (rest &&
-	    (!rest[1] || strlen(rest + 1) > MODEL_MAX_BYTES || !config_is_header_text(rest + 1))) {
+	if (rest && (!rest[1] || strlen(rest + 1) > CONFIG_MODEL_MAX_BYTES ||
+		     !config_is_header_text(rest + 1))) {
 		config_complain(rd->report, node, NULL, "no name of a model behind the slash");
 		return;
 	}
@@ -116,7 +115,7 @@ static void read_model(struct config_reading *rd, const struct config_node *node
 	model->targets = calloc(1, sizeof(*model->targets));
 	if (!model->targets)
 		config_complain_memory(rd->report);
-	else if (!*node->key || strlen(node->key) > MODEL_MAX_BYTES ||
+	else if (!*node->key || strlen(node->key) > CONFIG_MODEL_MAX_BYTES ||
 		 !config_is_header_text(node->key))
 		config_complain(rd->report, node, NULL, "no name of a model");
 	else if (node->kind == CONFIG_LIST && node->n > 1)

@@ -10,6 +10,7 @@
 
 #define IN(member)      .at = offsetof(struct config, member)
 #define UP(member)      .at = offsetof(struct upstream_options, member)
+#define KEY(member)     .at = offsetof(struct access_key, member)
 #define RANGE(from, to) .low = (from), .high = (to)
 
 const struct config_option config_options[] = {
@@ -124,20 +125,21 @@ const struct config_option config_options[] = {
 	{"channels.keep", "duration", "1h", "how long a message is kept", RANGE("1s", "168h"),
 	 IN(channels.keep_ms)},
 
-	{"keys", "list", "[]", "who may call", .not_yet = true},
-	{"keys.*.name", "text", "", "shown in logs and metrics", .not_yet = true},
-	{"keys.*.sha256", "text", "", "SHA-256 of the key, hex", .not_yet = true},
-	{"keys.*.key", "text", "", "the key itself", .not_yet = true},
-	{"keys.*.models", "list", "[]", "models that it may ask for; none: all", .not_yet = true},
+	{"keys", "list", "[]", "who may call; none: nobody is asked"},
+	{"keys.*.name", "key name", "", "what its streams belong to; stands in the log", KEY(name)},
+	{"keys.*.sha256", "sha256", "", "SHA-256 of the key, hex", KEY(sha256)},
+	{"keys.*.key", "caller key", "", "the key itself, instead of sha256", KEY(sha256)},
+	{"keys.*.models", "model names", "[]", "models that it may ask for; none: all",
+	 KEY(models)},
 	{"keys.*.rpm", "count", "", "requests a minute", .not_yet = true},
 	{"keys.*.tpm", "count", "", "tokens a minute", .not_yet = true},
 	{"keys.*.concurrent", "count", "", "requests at once", .not_yet = true},
 	{"keys.*.heartbeat", "duration or off", "", "instead of streams.heartbeat",
-	 .not_yet = true},
-	{"keys.*.event_ids", "on/off", "", "instead of streams.event_ids", .not_yet = true},
+	 RANGE("1s", "1h"), KEY(heartbeat_ms)},
+	{"keys.*.event_ids", "on/off", "", "instead of streams.event_ids", KEY(event_ids)},
 	{"keys.*.when_client_leaves", "leave", "", "instead of streams.when_client_leaves",
-	 .not_yet = true},
-	{"keys.*.admin", "on/off", "off", "may read /v1/feeds", .not_yet = true},
+	 KEY(when_client_leaves)},
+	{"keys.*.admin", "on/off", "off", "may read /v1/feeds", KEY(admin)},
 
 	{"log.level", "level", "info", "debug, info, warn, error or off", "--log-level",
 	 IN(log.level)},

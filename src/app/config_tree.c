@@ -12,6 +12,7 @@
 
 struct config_block {
 	struct config_block *next;
+	size_t bytes;
 	max_align_t data[];
 };
 
@@ -22,6 +23,7 @@ void config_tree_fini(struct config_tree *t)
 	while (b) {
 		struct config_block *next = b->next;
 
+		explicit_bzero(b->data, b->bytes); /* keys were among it */
 		free(b);
 		b = next;
 	}
@@ -34,6 +36,7 @@ void *config_tree_alloc(struct config_tree *t, size_t bytes)
 
 	if (!b)
 		return NULL;
+	b->bytes = bytes;
 	b->next = t->blocks;
 	t->blocks = b;
 	return b->data;

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include "server/options.h"
 
+#define CONFIG_MODEL_MAX_BYTES 256
+
 /* "10MiB", "16KiB", "512B", "1GiB", and the decimal "KB", "MB", "GB"; a unit always, but for 0.
  * 0, -SL_E_SYNTAX, or -SL_E_LIMIT when it overflows or is negative. */
 int config_size(const char *text, uint64_t *bytes);

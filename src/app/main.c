@@ -40,6 +40,7 @@ struct process {
 	char demo_url[64];
 	int signal_fd;
 	bool draining, serving;
+	bool exposed; /* it listens where other machines can reach it */
 };
 
 /* One file for each client, one for each upstream connection: take what the system lets us have,
@@ -107,6 +108,7 @@ static bool listen_for_metrics(struct process *p)
 		return true;
 	bool good = config_address(p->config->metrics_listen, &a) == NULL &&
 		    listen_on(p, &a, true, &port);
+	p->exposed |= !a.loopback;
 	config_address_fini(&a);
 	return good;
 }
@@ -198,8 +200,10 @@ static bool start_serving(struct process *p)
 	const struct server_options *o = &p->config->server;
 	uint16_t *ports = calloc(o->n_listen + 1, sizeof(*ports));
 	bool good = ports != NULL;
-	for (size_t i = 0; good && i < o->n_listen; i++)
+	for (size_t i = 0; good && i < o->n_listen; i++) {
 		good = listen_on(p, &o->listen[i], false, &ports[i]);
+		p->exposed |= !o->listen[i].loopback;
+	}
 	good = good && listen_for_metrics(p);
 	for (unsigned i = 0; good && i < p->n_workers; i++)
 		if (worker_run(p->workers[i]) < 0) {
@@ -220,6 +224,15 @@ static void reload(struct process *p)
 	size_t size = 0;
 	FILE *f = open_memstream(&errors, &size);
 	struct config *c = f ? load(p, f) : NULL;
+	/* Addresses stay as they are until a restart, so what the file says of them now proves
+	 * nothing. */
+	if (c && p->exposed && c->server.n_keys == 0) {
+		fputs("keys: are gone, but other machines can reach this server until it is "
+		      "started anew",
+		      f);
+		config_unref(c);
+		c = NULL;
+	}
 	if (f)
 		fclose(f);
 	log_reopen();

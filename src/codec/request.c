@@ -119,7 +119,7 @@ int request_parse(struct sl_slice body, enum sl_dialect dialect, struct json_lim
 			sl_buf_fini(&read.strings);
 			return -SL_E_NOMEM;
 		}
-		read.model = sl_buf_slice(&read.strings);
+		read.model = read.named = sl_buf_slice(&read.strings);
 	}
 	*info = read;
 	return 0;
@@ -129,6 +129,15 @@ void request_info_fini(struct request_info *info)
 {
 	sl_buf_fini(&info->strings);
 	*info = (struct request_info){0};
+}
+
+int request_choose_model(struct request_info *info, struct sl_slice model)
+{
+	int r = sl_buf_put_slice(&info->strings, model);
+
+	if (r == 0)
+		info->model = sl_buf_slice(&info->strings);
+	return r;
 }
 
 struct edit {
@@ -152,7 +161,7 @@ static int edit_model(struct edit *e, struct sl_slice model)
 {
 	int r;
 
-	if (sl_slice_eq(e->info->model, model))
+	if (sl_slice_eq(e->info->named, model))
 		return 0;
 	if (e->info->model_value.type != JSON_NONE) {
 		r = sl_buf_put_json_string(&e->model, model);

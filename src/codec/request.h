@@ -13,6 +13,7 @@
 
 struct request_info {
 	struct sl_slice model; /* unescaped; into `strings` */
+	struct sl_slice named; /* the model as the body has it: the same until another is chosen */
 	bool stream;
 	bool include_usage;    /* the client asked for the usage chunk itself */
 	bool must_stream;      /* set by the caller: a stream is wanted whatever the body says */
@@ -37,6 +38,9 @@ struct request_fault {
 int request_parse(struct sl_slice body, enum sl_dialect dialect, struct json_limits limits,
 		  struct request_info *info, struct request_fault *fault);
 void request_info_fini(struct request_info *info);
+
+/* Chooses a model (copied) for a request that names none. 0 or -SL_E_NOMEM. */
+int request_choose_model(struct request_info *info, struct sl_slice model);
 
 /* Appends to `out` the body for the upstream: model replaced by `model` where that differs (added
  * where missing), with must_stream stream: true, and, with ask_usage on a stream,

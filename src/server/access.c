@@ -32,6 +32,34 @@ struct stream *access_stream_to_read(const struct exchange *x, struct sl_slice i
 	return access_stream(x, id);
 }
 
+bool access_model(const struct exchange *x, struct sl_slice model)
+{
+	const struct access_key *k = x->key;
+	if (!k || k->n_models == 0)
+		return true;
+	for (size_t i = 0; i < k->n_models; i++)
+		if (sl_slice_is(model, k->models[i]))
+			return true;
+	return false;
+}
+
+struct leave access_leave(const struct exchange *x, struct leave otherwise)
+{
+	return x->key && x->key->leave_is_set ? x->key->when_client_leaves : otherwise;
+}
+
+uint64_t access_heartbeat_ms(const struct exchange *x)
+{
+	return x->key && x->key->heartbeat_is_set ? x->key->heartbeat_ms
+						  : x->config->set.streams->heartbeat_ms;
+}
+
+bool access_event_ids(const struct exchange *x)
+{
+	return x->key && x->key->event_ids_is_set ? x->key->event_ids
+						  : x->config->set.streams->event_ids;
+}
+
 int access_print_read_url(const struct exchange *x, const char *stream_id, struct sl_buf *out)
 {
 	(void)x;

@@ -23,6 +23,14 @@ struct stream *access_stream_to_read(const struct exchange *x, struct sl_slice i
  */
 bool access_owns(const struct exchange *x, const struct stream *s);
 
+/* Whether the caller may ask for that model. */
+bool access_model(const struct exchange *x, struct sl_slice model);
+
+/* What the caller's key says instead of `otherwise`, or of the configuration's streams:. */
+struct leave access_leave(const struct exchange *x, struct leave otherwise);
+uint64_t access_heartbeat_ms(const struct exchange *x);
+bool access_event_ids(const struct exchange *x);
+
 /* Appends a URL under which that stream can be read: as it stands where nobody is asked for a key.
  */
 int access_print_read_url(const struct exchange *x, const char *stream_id, struct sl_buf *out);

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "server/access.h"
+#include "server/auth.h"
 #include "server/requests.h"
 #include "server/respond.h"
 #include "server/resume.h"
@@ -56,11 +58,8 @@ static enum MHD_Result keep_header(void *cls, enum MHD_ValueKind kind, const cha
 
 static char *client_key(const struct exchange *x)
 {
-	const char *bearer = exchange_header(x, "Authorization");
-	const char *key = exchange_header(x, "x-api-key");
-	if (bearer && strncasecmp(bearer, "Bearer ", 7) == 0)
-		key = bearer + 7;
-	return key ? strdup(key) : NULL;
+	struct sl_slice key = auth_sent_key(x);
+	return key.n ? strndup(key.p, key.n) : NULL;
 }
 
 struct generation *request_generation(struct exchange *x, enum generation_kind kind,
@@ -134,6 +133,28 @@ void request_watch(struct exchange *x, struct stream *s, bool fresh, void *arg)
 	watch_start(x, s, arg);
 }
 
+/* The model that the request names, or the first of those that its caller may ask for. False: an
+ * error was answered. */
+static bool choose_model(struct exchange *x, struct generation *g)
+{
+	const struct access_key *key = x->key;
+	if (!key || key->n_models == 0)
+		return true;
+	if (g->request.model.n == 0) {
+		if (request_choose_model(&g->request, sl_slice_str(key->models[0])) == 0)
+			return true;
+		respond_refusal(x, 500, "server_error", "out_of_memory", "out of memory");
+		return false;
+	}
+	if (access_model(x, g->request.model))
+		return true;
+	struct sl_event error = stream_error(
+		403, "invalid_request_error", "model_not_allowed",
+		"this key may not ask for that model; GET /v1/models lists those that it may");
+	respond_error(x, &error, SL_LIT("model"), SL_LIT(""), 0);
+	return false;
+}
+
 void request_start(struct exchange *x, struct generation *g, struct leave leave,
 		   request_answer *answer, void *arg)
 {
@@ -143,6 +164,10 @@ void request_start(struct exchange *x, struct generation *g, struct leave leave,
 		generation_free(g);
 		respond_refusal(x, 400, "invalid_request_error", "invalid_header",
 				"an Idempotency-Key has 1 to 255 characters");
+		return;
+	}
+	if (g->kind == GENERATION_POST && !choose_model(x, g)) {
+		generation_free(g);
 		return;
 	}
 	/* A key announces a client that comes back. */
@@ -216,6 +241,13 @@ void handle_models(struct exchange *x)
 		request_generation(x, GENERATION_MODELS, SL_DIALECT_OPENAI_JSON, "/models");
 	if (!g)
 		return;
+	for (size_t i = 0; x->key && i < x->key->n_models; i++) {
+		if (sl_buf_printf(&g->models, "%s\n", x->key->models[i]) == 0)
+			continue;
+		generation_free(g);
+		respond_refusal(x, 500, "server_error", "out_of_memory", "out of memory");
+		return;
+	}
 	g->whole = true;
 	request_start(x, g, (struct leave){.what = LEAVE_CANCEL}, request_watch,
 		      &(struct watch_options){.format = FORMAT_WHOLE});

@@ -327,6 +327,7 @@ void conn_completed(void *cls, struct MHD_Connection *mhd, void **request_contex
 			  {"method", LOG_STR(x->method)},
 			  {"path", LOG_STR(x->route ? x->route->path : "")},
 			  {"status", LOG_INT(x->status)}, {"stream", LOG_STR(x->encoder.stream_id)},
+			  {"key", LOG_STR(x->key ? x->key->name : "")},
 			  {"ms", LOG_INT((clock_us() - x->born_us) / 1000)});
 	/* The next request's head may take its own time beyond what an idle connection has. */
 	if (x->started && !c->gone)

@@ -298,11 +298,10 @@ static void refuse(struct exchange *x, const char *why)
 
 static void start(struct exchange *x, struct multiplex *mx)
 {
-	const struct stream_options *config = x->config->set.streams;
 	encoder_init(&mx->encoder, FORMAT_MULTIPLEX, "");
-	mx->encoder.ids = config->event_ids;
+	mx->encoder.ids = access_event_ids(x);
 	mx->encoder.retry_ms = respond_retry_ms();
-	x->out.heartbeat_ms = config->heartbeat_ms;
+	x->out.heartbeat_ms = access_heartbeat_ms(x);
 	x->state = X_STREAMING;
 	struct MHD_Response *r = output_response(x, &source, MHD_SIZE_UNKNOWN);
 	if (r)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "server/auth.h"
 #include "server/server_private.h"
 
 #define HEADERS_MAX 200
@@ -195,6 +196,9 @@ struct refusal guard_check(struct exchange *x)
 					"a page of another origin may not ask; cors.origins in the "
 					"configuration can allow it",
 					true};
+	r = auth_check(x);
+	if (r.status)
+		return r;
 	if (x->server->shared->draining && !(x->route->flags & ROUTE_F_DRAINING))
 		return (struct refusal){503, "server_error", "shutting_down",
 					"the server is shutting down", true};

@@ -115,6 +115,8 @@ void respond_error(struct exchange *x, const struct sl_event *error, struct sl_s
 		char seconds[16];
 		respond_headers(x, r);
 		MHD_add_response_header(r, "Content-Type", "application/json");
+		if (error->n0 == 401)
+			MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
 		respond_add_lines(r, head);
 		if (x->encoder.stream_id[0])
 			MHD_add_response_header(r, "X-Stream-Id", x->encoder.stream_id);

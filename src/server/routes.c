@@ -25,13 +25,13 @@ static const struct route routes[] = {
 	{"POST", "/v1/channels/*", handle_publish, ROUTE_F_SPENDS, 0, NULL},
 	{"GET", "/v1/channels/*", handle_channel, ROUTE_F_SPENDS, 0, NULL},
 	{"GET", "/v1/feeds/*", handle_feed, ROUTE_F_SPENDS, 0, NULL},
-	{"GET", "/healthz", handle_health, ROUTE_F_DRAINING, 0, NULL},
-	{"GET", "/readyz", handle_ready, ROUTE_F_DRAINING, 0, NULL},
+	{"GET", "/healthz", handle_health, ROUTE_F_DRAINING | ROUTE_F_OPEN, 0, NULL},
+	{"GET", "/readyz", handle_ready, ROUTE_F_DRAINING | ROUTE_F_OPEN, 0, NULL},
 	{"GET", "/metrics", handle_metrics, ROUTE_F_DRAINING | ROUTE_F_METRICS, 0, NULL},
-	{"GET", "/", handle_page, 0, 0, NULL},
-	{"GET", "/app.js", handle_page, 0, 0, NULL},
-	{"GET", "/style.css", handle_page, 0, 0, NULL},
-	{"GET", "/favicon.svg", handle_page, 0, 0, NULL},
+	{"GET", "/", handle_page, ROUTE_F_OPEN, 0, NULL},
+	{"GET", "/app.js", handle_page, ROUTE_F_OPEN, 0, NULL},
+	{"GET", "/style.css", handle_page, ROUTE_F_OPEN, 0, NULL},
+	{"GET", "/favicon.svg", handle_page, ROUTE_F_OPEN, 0, NULL},
 };
 
 /* HEAD is served where a GET costs nothing. */

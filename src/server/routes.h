@@ -10,7 +10,9 @@ enum {
 	ROUTE_F_SPENDS =
 		1 << 1, /* starts something that costs money: never for a page of another site */
 	ROUTE_F_DRAINING = 1 << 2, /* answered also while the process drains */
-	ROUTE_F_METRICS = 1 << 3,  /* served on the metrics listener */
+	ROUTE_F_METRICS =
+		1 << 3, /* served on the metrics listener, and to this machine without a key */
+	ROUTE_F_OPEN = 1 << 4, /* needs no key */
 };
 
 struct route {

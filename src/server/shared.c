@@ -11,6 +11,8 @@
 
 #define TLS_FILE_MAX (256 * 1024)
 
+static const unsigned char v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
 struct address_count {
 	struct address_count *next;
 	struct client_address address;
@@ -44,10 +46,21 @@ void server_shared_free(struct server_shared *s)
 void client_address_set(struct client_address *a, const struct sockaddr_storage *from)
 {
 	*a = (struct client_address){0};
-	if (from->ss_family == AF_INET)
-		memcpy(a->bytes, &((const struct sockaddr_in *)from)->sin_addr, 4);
-	else if (from->ss_family == AF_INET6)
+	if (from->ss_family == AF_INET) {
+		memcpy(a->bytes, v4_prefix, sizeof(v4_prefix));
+		memcpy(a->bytes + sizeof(v4_prefix), &((const struct sockaddr_in *)from)->sin_addr,
+		       4);
+	} else if (from->ss_family == AF_INET6) {
 		memcpy(a->bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
+	}
+}
+
+bool client_address_is_loopback(const struct client_address *a)
+{
+	static const unsigned char one[sizeof(a->bytes)] = {[15] = 1};
+	if (memcmp(a->bytes, v4_prefix, sizeof(v4_prefix)) == 0)
+		return a->bytes[sizeof(v4_prefix)] == 127;
+	return memcmp(a->bytes, one, sizeof(one)) == 0;
 }
 
 static struct address_count **find(struct server_shared *s, const struct client_address *a)

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include "server/options.h"
 
-/* A client's address without its port; all unix sockets are one. */
+/* A client's address without its port, that of IPv4 as ::ffff:a.b.c.d; all unix sockets are ::. */
 struct client_address {
 	unsigned char bytes[16];
 };
@@ -29,6 +29,9 @@ struct server_shared {
 };
 
 void client_address_set(struct client_address *a, const struct sockaddr_storage *from);
+
+/* 127.0.0.0/8 or ::1. */
+bool client_address_is_loopback(const struct client_address *a);
 
 /* Counts a new connection. False when there are too many in all, or from that address: it must be
  * refused. */

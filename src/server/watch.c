@@ -30,7 +30,7 @@ struct stream *watch_new_stream(struct exchange *x, struct leave leave, struct s
 	struct stream_options o = *x->config->set.streams;
 	const char *wanted = exchange_header(x, "X-Sluice-Client-Leaves");
 	int error;
-	o.when_client_leaves = leave;
+	o.when_client_leaves = access_leave(x, leave);
 	if (wanted && leave_parse(sl_slice_str(wanted), &o.when_client_leaves) < 0) {
 		respond_refusal(x, 400, "invalid_request_error", "invalid_header",
 				"X-Sluice-Client-Leaves is cancel, drain or detach with a time, as "
@@ -316,12 +316,12 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	const struct stream_options *config = x->config->set.streams;
 	x->viewer.ready = viewer_ready;
 	encoder_init(&x->encoder, o->format, s->id);
-	x->encoder.ids = config->event_ids;
+	x->encoder.ids = access_event_ids(x);
 	x->encoder.hide_usage = o->hide_usage;
 	x->encoder.legacy = x->route->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
 	if (format_is_sse(o->format)) {
 		x->encoder.retry_ms = respond_retry_ms();
-		x->out.heartbeat_ms = config->heartbeat_ms;
+		x->out.heartbeat_ms = access_heartbeat_ms(x);
 	}
 	uint64_t there = atomic_load(&s->log.next_seq) - 1;
 	if (viewer_attach(&x->viewer, s, x->server->loop, o->after_seq) < 0) {

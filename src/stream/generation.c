@@ -6,6 +6,7 @@
 
 #define REQUEST_BODY_MAX   ((size_t)1 << 31)
 #define REQUEST_HEADER_MAX 65536
+#define MODEL_NAMES_MAX    ((size_t)8 << 20)
 
 struct generation *generation_new(enum generation_kind kind, enum sl_dialect dialect,
 				  const char *path)
@@ -18,6 +19,7 @@ struct generation *generation_new(enum generation_kind kind, enum sl_dialect dia
 	g->path = path;
 	sl_buf_init(&g->body, REQUEST_BODY_MAX); /* the server bounds what it puts in */
 	sl_buf_init(&g->headers, REQUEST_HEADER_MAX);
+	sl_buf_init(&g->models, MODEL_NAMES_MAX);
 	return g;
 }
 
@@ -28,6 +30,7 @@ void generation_free(struct generation *g)
 	request_info_fini(&g->request);
 	sl_buf_fini(&g->body);
 	sl_buf_fini(&g->headers);
+	sl_buf_fini(&g->models);
 	if (g->client_key)
 		explicit_bzero(g->client_key, strlen(g->client_key));
 	free(g->client_key);

@@ -24,7 +24,8 @@ struct generation {
 	struct sl_buf body;          /* the request's JSON */
 	struct request_info request; /* read from body */
 	struct sl_buf headers;       /* the client's headers that may go on: "Name: value\n"… */
-	char *client_key;            /* the key that the client sent; NULL */
+	struct sl_buf models; /* names of those that a list may show, "name\n"…; empty: all */
+	char *client_key;     /* the key that the client sent; NULL */
 };
 
 struct generation *generation_new(enum generation_kind kind, enum sl_dialect dialect,

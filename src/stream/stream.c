@@ -96,6 +96,7 @@ static void log_end(const struct stream *s, enum stream_state state, const struc
 	log_event(LOG_INFO, "stream_end", {"stream", LOG_STR(s->id)},
 		  {"state", LOG_STR(stream_state_name(state))}, {"code", LOG_STR(code)},
 		  {"model", LOG_STR(s->name ? s->name : "")},
+		  {"key", LOG_STR(s->owner ? s->owner : "")},
 		  {"entries", LOG_INT(s->log.next_seq - 1)},
 		  {"ttft_ms",
 		   LOG_INT(s->first_content_us ? (int64_t)(s->first_content_us - s->born_us) / 1000

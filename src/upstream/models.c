@@ -300,9 +300,29 @@ bool model_lists_first(const struct model_lists *l, struct sl_buf *model, size_t
 
 struct printing {
 	struct sl_buf *out;
-	struct sl_buf seen; /* hashes of the names so far */
+	struct sl_buf seen;   /* hashes of the names so far */
+	struct sl_slice only; /* these names; empty: all */
 	bool any;
 };
+
+/* Whether a list of "name\n"… has that name. */
+static bool is_in(struct sl_slice names, struct sl_slice name)
+{
+	const char *end = names.p + names.n, *lf;
+	for (const char *p = names.p; p < end; p = lf + 1) {
+		lf = memchr(p, '\n', (size_t)(end - p));
+		if (!lf)
+			return false;
+		if (sl_slice_eq(sl_slice(p, (size_t)(lf - p)), name))
+			return true;
+	}
+	return false;
+}
+
+static bool is_shown(const struct printing *p, struct sl_slice name)
+{
+	return p->only.n == 0 || is_in(p->only, name);
+}
 
 static uint64_t hash_of(struct sl_slice s)
 {
@@ -329,7 +349,7 @@ static bool print_model(void *arg, struct json model, struct sl_slice id, size_t
 {
 	struct printing *p = arg;
 	(void)upstream;
-	if (!is_new(p, id))
+	if (!is_new(p, id) || !is_shown(p, id))
 		return false;
 	if (p->any)
 		sl_buf_putc(p->out, ',');
@@ -338,10 +358,10 @@ static bool print_model(void *arg, struct json model, struct sl_slice id, size_t
 	return false;
 }
 
-int model_lists_print(const struct model_lists *l, struct sl_buf *out)
+int model_lists_print(const struct model_lists *l, struct sl_slice only, struct sl_buf *out)
 {
 	const struct route_table *t = l->config->set.routes;
-	struct printing p = {.out = out};
+	struct printing p = {.out = out, .only = only};
 	sl_buf_init(&p.seen, LIST_MAX);
 	bool known = false, open = false;
 	sl_buf_put_str(out, "{\"object\":\"list\",\"data\":[");
@@ -349,13 +369,16 @@ int model_lists_print(const struct model_lists *l, struct sl_buf *out)
 		if (sl_slice_is(SL_LIT("*"), t->models[i].name))
 			continue;
 		is_new(&p, sl_slice_str(t->models[i].name));
+		known = true;
+		if (!is_shown(&p, sl_slice_str(t->models[i].name)))
+			continue;
 		sl_buf_put_str(out, p.any ? ",{\"id\":" : "{\"id\":");
 		sl_buf_put_json_string(out, sl_slice_str(t->models[i].name));
 		sl_buf_printf(out,
 			      ",\"object\":\"model\",\"created\":%" PRId64
 			      ",\"owned_by\":\"sluice\"}",
 			      clock_unix_ms() / 1000);
-		p.any = known = true;
+		p.any = true;
 	}
 	for (size_t i = 0; i < l->config->set.n; i++) {
 		open |= is_open(l, i);

@@ -119,11 +119,11 @@ static void no_such_model(struct stream *s, struct sl_slice model)
 	fail(s, 404, "invalid_request_error", "model_not_found", message);
 }
 
-static void list_models(struct stream *s, const struct model_lists *lists)
+static void list_models(struct stream *s, const struct model_lists *lists, struct sl_slice only)
 {
 	struct sl_buf body;
 	sl_buf_init(&body, 16u << 20);
-	int r = model_lists_print(lists, &body);
+	int r = model_lists_print(lists, only, &body);
 	if (r == -SL_E_MISSING) {
 		fail(s, 502, "server_error", "upstream_error",
 		     "no upstream could be asked for its models");
@@ -153,7 +153,7 @@ static void lists_ready(struct model_wait *w, struct model_lists *lists)
 	size_t upstream;
 	sl_buf_init(&first, 1024);
 	if (g->kind == GENERATION_MODELS)
-		list_models(s, lists);
+		list_models(s, lists, sl_buf_slice(&g->models));
 	else if (model.n == 0 && model_lists_first(lists, &first, &upstream))
 		answer_start(u, s, g, upstream, sl_buf_slice(&first)), g = NULL;
 	else if (model.n == 0)

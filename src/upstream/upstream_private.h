@@ -49,10 +49,10 @@ void model_lists_forget(struct model_wait *w); /* idempotent */
 int model_lists_find(const struct model_lists *l, struct sl_slice model, size_t *upstream);
 /* Appends the first model of all to `model`, and gives its upstream. False when there is none. */
 bool model_lists_first(const struct model_lists *l, struct sl_buf *model, size_t *upstream);
-/* Appends {"object":"list","data":[…]}: the configured names, then what the open upstreams list. 0;
- * -SL_E_MISSING when no upstream could be asked and nothing is configured; -SL_E_LIMIT,
- * -SL_E_NOMEM. */
-int model_lists_print(const struct model_lists *l, struct sl_buf *out);
+/* Appends {"object":"list","data":[…]}: the configured names, then what the open upstreams list; of
+ * them those in `only` ("name\n"…; empty: all). 0; -SL_E_MISSING when no upstream could be asked
+ * and nothing is configured; -SL_E_LIMIT, -SL_E_NOMEM. */
+int model_lists_print(const struct model_lists *l, struct sl_slice only, struct sl_buf *out);
 
 /* Which headers of the client reach this upstream; appends them to `out`. */
 int forwarded_headers(const struct upstream_options *u, struct sl_slice all, struct sl_buf *out);

@@ -69,7 +69,7 @@ upstreams:
 timeouts: {connect: 5, total: soon}
 limits: {body: many}
 models: {fast: v/x}
-keys: [{name: a, key: "%s"}]
+keys: [{name: a, sha256: "%s"}]
 """ % ((PROVIDER_KEY,) * 3)
 
 
@@ -80,7 +80,7 @@ def test_check_tells_every_error_with_its_line_and_no_secret(tmp_path):
     assert ended.returncode == 2
     told = ended.stdout + ended.stderr
     for line, word in ((2, "listen"), (4, "key"), (5, "timeouts.connect"), (5, "timeouts.total"), (6, "limits.body"),
-                       (7, "models.fast"), (8, "keys")):
+                       (7, "models.fast"), (8, "keys[0].sha256")):
         assert re.search(rf"bad\.yaml:{line}:.*{re.escape(word)}", told), f"{word}, line {line}, in:\n{told}"
     assert PROVIDER_KEY not in told
 

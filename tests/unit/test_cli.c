@@ -138,7 +138,7 @@ static const struct {
 	{{"--upstream", "me:sk-1@host"}, "--upstream: no http:// or https:// URL\n"},
 	{{"--upstream", "http://h", "--set", "models.gpt-4.1=upsteam/x"},
 	 "--set models.gpt-4.1: unknown upstream \"upsteam\" (did you mean \"upstream\"?)\n"},
-	{{"--set", "keys=[{key: sk-1}]"}, "--set keys: is not supported yet\n"},
+	{{"--set", "keys=[{key: sk-1}]"}, "--set keys: keys[0].name: is missing\n"},
 };
 
 static struct config *load(const char *const *args, char **errors)

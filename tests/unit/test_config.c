@@ -9,7 +9,11 @@
 static const struct {
 	const char *yaml, *errors;
 } wrong[] = {
-#define UP "upstreams: {a: {url: 'http://h/v1'}}\n"
+#define UP          "upstreams: {a: {url: 'http://h/v1'}}\n"
+#define SIXTY_THREE "0123456789abcdefABCDEF6789abcdef0123456789abcdef0123456789abcde"
+#define SIXTY_FOUR  SIXTY_THREE "f"
+#define SK_2_HASHED "bbaae8c99d8c9710a6792d27c9e3b6f65987175efc8e6600ad0da28da597f110"
+#define SK_2_UPPER  "BBAAE8C99D8C9710A6792D27C9E3B6F65987175EFC8E6600AD0DA28DA597F110"
 	/* keys */
 	{UP "lisen: x", "c.yaml:2: lisen: unknown key \"lisen\" (did you mean \"listen\"?)\n"},
 	{UP "xyzzy: x", "c.yaml:2: xyzzy: unknown key \"xyzzy\"\n"},
@@ -65,15 +69,13 @@ static const struct {
 	/* addresses */
 	{UP "listen: []", "c.yaml:2: listen: needs one address at least\n"},
 	{UP "listen:\n- 127.0.0.1:1\n- 0.0.0.0:1",
-	 "c.yaml:4: listen[1]: \"0.0.0.0:1\": other machines can reach it, which needs `keys`, and "
-	 "these are not supported yet: listen on 127.0.0.1, behind a proxy that asks who is "
-	 "there\n"},
+	 "c.yaml:4: listen[1]: \"0.0.0.0:1\": other machines can reach it, which needs `keys` that "
+	 "say who may call: add some, or listen on 127.0.0.1\n"},
 	{UP "listen: [127.0.0.1:1, 127.0.0.1:1, 127.0.0.1:0, 127.0.0.1:0]",
 	 "c.yaml:2: listen[1]: \"127.0.0.1:1\": stands there twice\n"},
-	{UP "metrics: {listen: '[::]:1'}", "c.yaml:2: metrics.listen: \"[::]:1\": other machines "
-					   "can reach it, which needs `keys`, and "
-					   "these are not supported yet: listen on 127.0.0.1, "
-					   "behind a proxy that asks who is there\n"},
+	{UP "metrics: {listen: '[::]:1'}\nkeys: []",
+	 "c.yaml:2: metrics.listen: \"[::]:1\": other machines can reach it, which needs `keys` "
+	 "that say who may call: add some, or listen on 127.0.0.1\n"},
 	{UP "metrics: {listen: '127.0.0.1:8080'}",
 	 "c.yaml:2: metrics.listen: must be another address than those of listen\n"},
 	{UP "cors: {origins: ['*', 'https://a/']}", "c.yaml:2: cors.origins[0]: \"*\": \"*\" would "
@@ -121,8 +123,52 @@ static const struct {
 	 "c.yaml:1: upstreams.a.forward_headers[3]: \"a\": stands there twice\n"},
 	{"upstreams: {a: {url: 'http://h', proxy: 'ftp://me:sk-1@h'}}",
 	 "c.yaml:1: upstreams.a.proxy: no http://, https://, socks5:// or socks5h:// URL\n"},
+	/* who may call */
+	{UP "keys: {name: x, key: sk-1}", "c.yaml:2: keys: expected a list, found a mapping\n"},
+	{UP "keys: sk-1", "c.yaml:2: keys: expected a list, found text\n"},
+	{UP "keys:\n- sk-1\n- {}\n- name: a\n- key: sk-1",
+	 "c.yaml:3: keys[0]: expected a mapping, found text\n"
+	 "c.yaml:4: keys[1].name: is missing\n"
+	 "c.yaml:4: keys[1].sha256: is missing: it, or key, says which key this is\n"
+	 "c.yaml:5: keys[2].sha256: is missing: it, or key, says which key this is\n"
+	 "c.yaml:6: keys[3].name: is missing\n"},
+	{UP
+	 "keys:\n- {name: a b, key: ''}\n- {name: '', sha256: sk-1}\n- {name: [a], key: 'sk-1 '}\n"
+	 "- {name: ok, key: \"sk-\\n1\"}\n- {name: long" SIXTY_FOUR ", sha256: " SIXTY_FOUR "}\n"
+	 "- {name: d, sha256: g" SIXTY_THREE "}",
+	 "c.yaml:3: keys[0].name: a name has 1 to 64 letters, digits, \".\", \"-\" and \"_\"\n"
+	 "c.yaml:3: keys[0].key: is empty\n"
+	 "c.yaml:4: keys[1].name: a name has 1 to 64 letters, digits, \".\", \"-\" and \"_\"\n"
+	 "c.yaml:4: keys[1].sha256: must be 64 hexadecimal digits, as sha256sum prints them\n"
+	 "c.yaml:5: keys[2].name: expected key name, found a list\n"
+	 "c.yaml:5: keys[2].key: begins or ends with a space\n"
+	 "c.yaml:6: keys[3].key: has a line break or another control character in it\n"
+	 "c.yaml:7: keys[4].name: a name has 1 to 64 letters, digits, \".\", \"-\" and \"_\"\n"
+	 "c.yaml:8: keys[5].sha256: must be 64 hexadecimal digits, as sha256sum prints them\n"},
+	{UP "keys:\n- {name: a, key: sk-1, sha256: " SIXTY_FOUR "}\n- {name: a, key: sk-2}\n"
+	    "- {name: b, key: sk-2}\n- {name: c, sha256: " SK_2_HASHED "}",
+	 "c.yaml:3: keys[0].key: stands beside sha256: one of them is enough\n"
+	 "c.yaml:4: keys[1].name: \"a\" is another key's name\n"
+	 "c.yaml:5: keys[2].key: is the same as that of keys[1]\n"
+	 "c.yaml:6: keys[3].sha256: is the same as that of keys[1]\n"
+	 "c.yaml:6: keys[3].sha256: is the same as that of keys[2]\n"},
+	{UP
+	 "keys:\n- name: a\n  key: '${env:NOT_SET_AT_ALL}'\n  modles: [m]\n  models: [m, m, '']\n"
+	 "  heartbeat: 1ms\n  event_ids: maybe\n  when_client_leaves: stay\n  admin: 7\n  rpm: 1\n"
+	 "  tpm: 1\n  concurrent: 1",
+	 "c.yaml:4: keys[0].key: the environment variable NOT_SET_AT_ALL is not set\n"
+	 "c.yaml:5: keys[0].modles: unknown key \"modles\" (did you mean \"models\"?)\n"
+	 "c.yaml:6: keys[0].models[1]: \"m\": stands there twice\n"
+	 "c.yaml:6: keys[0].models[2]: \"\": no name of a model\n"
+	 "c.yaml:7: keys[0].heartbeat: must be off, or between 1s and 1h, not 1ms\n"
+	 "c.yaml:8: keys[0].event_ids: \"maybe\": neither on nor off\n"
+	 "c.yaml:9: keys[0].when_client_leaves: \"stay\": must be cancel, drain or detach with a "
+	 "time, as in detach 30s\n"
+	 "c.yaml:10: keys[0].admin: \"7\": neither on nor off\n"
+	 "c.yaml:11: keys[0].rpm: is not supported yet\n"
+	 "c.yaml:12: keys[0].tpm: is not supported yet\n"
+	 "c.yaml:13: keys[0].concurrent: is not supported yet\n"},
 	/* not yet */
-	{UP "keys: [{name: x, key: sk-1}]", "c.yaml:2: keys: is not supported yet\n"},
 	{UP "channels: {count: 0, keep: 1}",
 	 "c.yaml:2: channels.count: must be between 1 and 1000000, not 0\n"
 	 "c.yaml:2: channels.keep: \"1\": no duration: a number with ms, s, m or h\n"},
@@ -306,6 +352,45 @@ START_TEST(a_file_sets_everything)
 }
 END_TEST
 
+START_TEST(keys_say_who_may_call)
+{
+	/* Where they stand is all the same to the addresses. */
+	static const char yaml[] =
+		"listen: 0.0.0.0:1\nmetrics: {listen: '[::]:2'}\n"
+		"upstreams: {a: {url: 'http://h'}}\n"
+		"keys:\n- {name: A.b-c_1, sha256: '" SK_2_UPPER "'}\n"
+		"- name: b\n  key: sk-${env:TEST_WORD}\n  models: [m, n]\n"
+		"  heartbeat: off\n  event_ids: off\n  admin: yes\n"
+		"  when_client_leaves: detach 5s\n"
+		"- {name: c, key: sk-3, models: m, heartbeat: 2s, event_ids: }\n";
+	struct access_key *k;
+	struct config *c;
+	char *errors;
+
+	setenv("TEST_WORD", "2", 1);
+	c = helper_load_text(yaml, strlen(yaml), &errors);
+	ck_assert_ptr_null(c);
+	ck_assert_str_eq(errors, "c.yaml:7: keys[1].key: is the same as that of keys[0]\n");
+	free(errors);
+	setenv("TEST_WORD", "4", 1);
+	c = helper_load_text(yaml, strlen(yaml), NULL);
+	k = c->server.keys;
+	ck_assert_uint_eq(c->server.n_keys, 3);
+	ck_assert_str_eq(k[0].name, "A.b-c_1");
+	ck_assert(!k[0].leave_is_set && !k[0].heartbeat_is_set && !k[0].event_ids_is_set);
+	ck_assert(!k[0].models && !k[0].n_models && !k[0].admin);
+	ck_assert_str_eq(k[1].models[1], "n");
+	ck_assert_uint_eq(k[1].n_models, 2);
+	ck_assert(k[1].heartbeat_is_set && k[1].heartbeat_ms == 0);
+	ck_assert(k[1].event_ids_is_set && !k[1].event_ids && k[1].admin);
+	ck_assert(k[1].leave_is_set && k[1].when_client_leaves.what == LEAVE_DETACH);
+	ck_assert_uint_eq(k[1].when_client_leaves.grace_ms, 5000);
+	ck_assert_uint_eq(k[2].n_models, 1);
+	ck_assert(k[2].heartbeat_is_set && k[2].heartbeat_ms == 2000 && !k[2].event_ids_is_set);
+	config_unref(c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("config");
@@ -314,6 +399,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, helper_clear_environment, NULL);
 	tcase_add_test(t, the_defaults_are_those_of_the_manual);
 	tcase_add_test(t, a_file_sets_everything);
+	tcase_add_test(t, keys_say_who_may_call);
 	tcase_add_loop_test(t, each_mistake_is_told_with_its_place, 0,
 			    sizeof(wrong) / sizeof(wrong[0]));
 	suite_add_tcase(s, t);
