@@ -2,8 +2,12 @@
 #include "server/access.h"
 
 #include <string.h>
+#include "base/clock.h"
 #include "server/respond.h"
 #include "server/server_private.h"
+#include "server/ticket.h"
+
+#define READ_URL_MS (60 * 60 * 1000)
 
 const char *access_owner(const struct exchange *x)
 {
@@ -28,8 +32,11 @@ struct stream *access_stream(const struct exchange *x, struct sl_slice id)
 struct stream *access_stream_to_read(const struct exchange *x, struct sl_slice id,
 				     struct sl_slice ticket)
 {
-	(void)ticket;
-	return access_stream(x, id);
+	if (ticket.n == 0)
+		return access_stream(x, id);
+	if (!ticket_is_good(x->server->shared, id, ticket, clock_unix_ms() / 1000))
+		return NULL;
+	return stream_find(x->server->table, id);
 }
 
 bool access_model(const struct exchange *x, struct sl_slice model)
@@ -62,8 +69,23 @@ bool access_event_ids(const struct exchange *x)
 
 int access_print_read_url(const struct exchange *x, const char *stream_id, struct sl_buf *out)
 {
-	(void)x;
-	return sl_buf_printf(out, "/v1/streams/%s", stream_id);
+	int64_t expires;
+	if (x->config->set.options->n_keys == 0)
+		return sl_buf_printf(out, "/v1/streams/%s", stream_id);
+	return access_print_ticketed_url(x, stream_id, READ_URL_MS, &expires, out);
+}
+
+int access_print_ticketed_url(const struct exchange *x, const char *stream_id, uint64_t ttl_ms,
+			      int64_t *expires_unix, struct sl_buf *out)
+{
+	/* Rounded up: it is good for all of the time that was asked for. */
+	int64_t expires = (clock_unix_ms() + (int64_t)ttl_ms + 999) / 1000;
+	int r = sl_buf_printf(out, "/v1/streams/%s?ticket=", stream_id);
+	if (r == 0)
+		r = ticket_print(x->server->shared, stream_id, expires, out);
+	if (r == 0)
+		*expires_unix = expires;
+	return r;
 }
 
 void access_refuse_stream(struct exchange *x)

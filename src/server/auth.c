@@ -3,8 +3,10 @@
 
 #include <string.h>
 #include <strings.h>
+#include "base/clock.h"
 #include "server/credentials.h"
 #include "server/server_private.h"
+#include "server/ticket.h"
 
 struct sent {
 	struct sl_slice key;
@@ -60,10 +62,41 @@ static bool has_key_in_query(const struct exchange *x)
 	return false;
 }
 
+bool auth_has_ticket(const struct exchange *x)
+{
+	return x->route && x->route->flags & ROUTE_F_TICKET && exchange_query(x, "ticket");
+}
+
+static struct sl_slice next_item(struct sl_slice *list)
+{
+	const char *comma = list->n ? memchr(list->p, ',', list->n) : NULL;
+	size_t n = comma ? (size_t)(comma - list->p) : list->n;
+	struct sl_slice item = sl_slice(list->p, n);
+	*list = comma ? sl_slice(comma + 1, list->n - n - 1) : (struct sl_slice){0};
+	return item;
+}
+
+/* A ticket for each stream that the request names, in their order. */
+static bool tickets_are_good(const struct exchange *x)
+{
+	int64_t now = clock_unix_ms() / 1000;
+	struct sl_slice tickets = sl_slice_str(exchange_query(x, "ticket"));
+	struct sl_slice streams = sl_slice_str(*x->param ? x->param : exchange_query(x, "streams"));
+	do {
+		struct sl_slice id = next_item(&streams);
+		if (!ticket_is_good(x->server->shared, id, next_item(&tickets), now))
+			return false;
+	} while (streams.p);
+	return tickets.p == NULL;
+}
+
 struct refusal auth_check(struct exchange *x)
 {
 	const struct server_options *o = x->config->set.options;
-	if (o->n_keys == 0 || x->route->flags & ROUTE_F_OPEN)
+	if (auth_has_ticket(x) && !tickets_are_good(x))
+		return (struct refusal){401, "authentication_error", "invalid_ticket",
+					"the ticket is not good for this, or not any more", true};
+	if (o->n_keys == 0 || x->route->flags & ROUTE_F_OPEN || auth_has_ticket(x))
 		return (struct refusal){0};
 	if (has_key_in_query(x))
 		return (struct refusal){400, "invalid_request_error", "key_in_query",

@@ -14,6 +14,10 @@
 /* Sets x->key, or says why the request must not come in. Its route is known. */
 struct refusal auth_check(struct exchange *x);
 
+/* Whether the request brings a ticket to a route that takes tickets. Then nothing else of it says
+ * who calls. */
+bool auth_has_ticket(const struct exchange *x);
+
 /* The key that came with the request, as it was sent; empty: none. Lives as long as the request. */
 struct sl_slice auth_sent_key(const struct exchange *x);
 

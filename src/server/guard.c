@@ -143,10 +143,12 @@ static bool from_elsewhere(const struct exchange *x, const char *host)
 		const char *authority = strstr(origin, "://");
 		return !authority || !host || strcasecmp(authority + 3, host) != 0;
 	}
-	return site && (strcmp(site, "cross-site") == 0 || strcmp(site, "same-site") == 0);
+	/* A ticket is a link that may stand anywhere. */
+	return site && !auth_has_ticket(x) &&
+	       (strcmp(site, "cross-site") == 0 || strcmp(site, "same-site") == 0);
 }
 
-static bool has_json_type(const struct exchange *x)
+bool guard_has_json_type(const struct exchange *x)
 {
 	const char *type = exchange_header(x, "Content-Type");
 	if (!type)
@@ -202,7 +204,7 @@ struct refusal guard_check(struct exchange *x)
 	if (x->server->shared->draining && !(x->route->flags & ROUTE_F_DRAINING))
 		return (struct refusal){503, "server_error", "shutting_down",
 					"the server is shutting down", true};
-	if (x->route->flags & ROUTE_F_JSON && !has_json_type(x))
+	if (x->route->flags & ROUTE_F_JSON && !guard_has_json_type(x))
 		return (struct refusal){415, "invalid_request_error", "unsupported_media_type",
 					"send JSON with the header Content-Type: application/json",
 					true};

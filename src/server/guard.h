@@ -15,6 +15,9 @@ struct refusal {
 /* On the first call for a request, its headers complete and nothing of its body read. */
 struct refusal guard_check(struct exchange *x);
 
+/* Whether the header Content-Type names JSON. */
+bool guard_has_json_type(const struct exchange *x);
+
 /* The origin if it is one of those that the configuration allows, else NULL. */
 const char *guard_allowed_origin(const struct exchange *x);
 

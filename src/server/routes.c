@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define SPENDS_JSON (ROUTE_F_JSON | ROUTE_F_SPENDS)
+#define READS       (ROUTE_F_SPENDS | ROUTE_F_DRAINING | ROUTE_F_TICKET)
 
 static const struct route routes[] = {
 	{"POST", "/v1/chat/completions", handle_completion, SPENDS_JSON, SL_DIALECT_OPENAI_CHAT,
@@ -18,9 +19,10 @@ static const struct route routes[] = {
 	{"POST", "/v1/streams", handle_begin, SPENDS_JSON, SL_DIALECT_OPENAI_CHAT,
 	 "/chat/completions"},
 	{"GET", "/v1/streams", handle_list, ROUTE_F_SPENDS | ROUTE_F_DRAINING, 0, NULL},
-	{"GET", "/v1/events", handle_events, ROUTE_F_SPENDS | ROUTE_F_DRAINING, 0, NULL},
-	{"GET", "/v1/streams/*", handle_stream, ROUTE_F_SPENDS | ROUTE_F_DRAINING, 0, NULL},
+	{"GET", "/v1/events", handle_events, READS, 0, NULL},
+	{"GET", "/v1/streams/*", handle_stream, READS, 0, NULL},
 	{"DELETE", "/v1/streams/*", handle_stop, ROUTE_F_SPENDS | ROUTE_F_DRAINING, 0, NULL},
+	{"POST", "/v1/streams/*/ticket", handle_ticket, ROUTE_F_SPENDS, 0, NULL},
 	{"POST", "/v1/streams/*/stop", handle_stop, ROUTE_F_SPENDS | ROUTE_F_DRAINING, 0, NULL},
 	{"POST", "/v1/channels/*", handle_publish, ROUTE_F_SPENDS, 0, NULL},
 	{"GET", "/v1/channels/*", handle_channel, ROUTE_F_SPENDS, 0, NULL},

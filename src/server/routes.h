@@ -12,7 +12,8 @@ enum {
 	ROUTE_F_DRAINING = 1 << 2, /* answered also while the process drains */
 	ROUTE_F_METRICS =
 		1 << 3, /* served on the metrics listener, and to this machine without a key */
-	ROUTE_F_OPEN = 1 << 4, /* needs no key */
+	ROUTE_F_OPEN = 1 << 4,   /* needs no key */
+	ROUTE_F_TICKET = 1 << 5, /* takes tickets (ticket.h) instead of a key */
 };
 
 struct route {
@@ -45,6 +46,7 @@ void handle_begin(struct exchange *x);      /* collection.c: POST /v1/streams */
 void handle_list(struct exchange *x);       /* GET /v1/streams */
 void handle_events(struct exchange *x);     /* events.c: GET /v1/events */
 void handle_stream(struct exchange *x);     /* streams.c: GET /v1/streams/{id} */
+void handle_ticket(struct exchange *x);     /* tickets.c: POST /v1/streams/{id}/ticket */
 void handle_stop(struct exchange *x);    /* POST /v1/streams/{id}/stop, DELETE /v1/streams/{id} */
 void handle_publish(struct exchange *x); /* channels.c: POST /v1/channels/{name} */
 void handle_channel(struct exchange *x); /* GET /v1/channels/{name} */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sluice/error.h>
+#include "base/random.h"
 #include "server/server.h"
 
 #define TLS_FILE_MAX (256 * 1024)
@@ -25,6 +26,7 @@ struct server_shared *server_shared_new(const struct server_options *o)
 	if (!s)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
+	random_bytes(s->ticket_secret, sizeof(s->ticket_secret));
 	s->connections_max = o->connections;
 	s->per_address_max = o->per_address;
 	return s;
@@ -34,6 +36,7 @@ void server_shared_free(struct server_shared *s)
 {
 	if (!s)
 		return;
+	explicit_bzero(s->ticket_secret, sizeof(s->ticket_secret));
 	if (s->tls_key)
 		explicit_bzero(s->tls_key, strlen(s->tls_key));
 	free(s->tls_cert);

@@ -24,6 +24,7 @@ struct server_shared {
 	_Atomic bool draining;
 	_Atomic uint32_t connections_max, per_address_max;
 	char *tls_cert, *tls_key, *tls_client_ca; /* contents; NULL: plain HTTP */
+	unsigned char ticket_secret[32]; /* signs tickets; made at the start, and nobody else's */
 	pthread_mutex_t lock;
 	struct address_count *bucket[ADDRESS_BUCKETS];
 };

@@ -97,9 +97,12 @@ void handle_stream(struct exchange *x)
 	const char *wait = exchange_query(x, "wait");
 	if (!format_choose(x, &o.format))
 		return;
-	struct stream *s = named_stream(x);
-	if (!s)
+	struct stream *s = access_stream_to_read(x, sl_slice_str(x->param),
+						 sl_slice_str(exchange_query(x, "ticket")));
+	if (!s) {
+		access_refuse_stream(x);
 		return;
+	}
 	o.hide_usage = o.format == FORMAT_OPENAI;
 	if (o.format != FORMAT_DOCUMENT) {
 		resume_stream(x, s, &o);

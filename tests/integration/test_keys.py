@@ -5,12 +5,13 @@ import hashlib
 import json
 import pathlib
 import signal
+import time
 
 import pytest
 
 from client import PROVIDER_KEY
 from rig import CANARY, bare_text, chat_body, config_for, content, run, wait_until
-from upstream import FINISH, DONE, ROLE, answer, completion, json_answer, stall, token
+from upstream import DONE, FINISH, ROLE, answer, token
 
 K1, K2, K3 = "k1-Ws83hfUe-of-one", "k2-Pq64mdRb-of-two", "k3-Zc29xyLt-of-three"
 SECRETS = (K1, K2, K3)
@@ -276,6 +277,255 @@ def test_the_log_names_the_key_of_each_request(proxy):
     r.read()
     request = r.header("X-Request-Id").removeprefix("req_")
     assert proxy.wait_log("request", request=request)["key"] == ""
+
+
+# --- what is theirs ---------------------------------------------------------------------------------
+
+UNKNOWN = "AAAAAAAAAAAAAAAAAAAAAA"
+
+
+@pytest.fixture
+def running(proxy, upstream):
+    """A stream of "one" that has said "a" and waits: (its response, its id, the gate)."""
+    gate = upstream.gate()
+    upstream.script = [ROLE, token("a"), gate, token("b"), FINISH, DONE]
+    r = proxy.chat({**ONE, "X-Sluice-Client-Leaves": "detach 30s"})
+    r.next_event()
+    r.next_event()
+    yield r, r.header("X-Stream-Id"), gate
+    gate.open()
+
+
+def in_all_ways(proxy, stream, headers):
+    """What somebody gets of a stream in all the ways there are to ask for it."""
+    position = {**headers, "Last-Event-ID": f"{stream}.1"}
+    asked = [("GET", f"/v1/streams/{stream}", None, headers),
+             ("GET", f"/v1/streams/{stream}?format=events", None, headers),
+             ("GET", f"/v1/streams/{stream}?format=json", None, headers),
+             ("GET", f"/v1/streams/{stream}?format=json&wait=20s&starting_after=1", None, headers),
+             ("GET", f"/v1/streams/{stream}?starting_after=1", None, headers),
+             ("GET", f"/v1/streams/{stream}?last_event_id={stream}.1", None, headers),
+             ("GET", f"/v1/streams/{stream}", None, position),
+             ("GET", "/ask?q=a", None, position),
+             ("POST", "/v1/chat/completions", chat_body(), position),
+             ("POST", "/v1/streams", chat_body(), position),
+             ("GET", f"/v1/events?streams={stream}", None, headers),
+             ("POST", f"/v1/streams/{stream}/ticket", {}, headers),
+             ("POST", f"/v1/streams/{stream}/ticket", {"ttl": "nonsense"}, headers),
+             ("POST", f"/v1/streams/{stream}/stop", None, headers),
+             ("DELETE", f"/v1/streams/{stream}", None, headers)]
+    return [without_id(proxy.open(*one)) for one in asked]
+
+
+def test_of_somebody_elses_stream_nothing_is_seen(proxy, upstream, running):
+    r, stream, gate = running
+    before = len(upstream.posts)
+    for ended in (False, True):
+        if ended:
+            gate.open()
+            assert content(r.all_events()) == "b"
+        theirs, unknown = (in_all_ways(proxy, id, TWO) for id in (stream, UNKNOWN))
+        assert theirs == unknown and {one[0] for one in theirs} == {404}
+    assert len(upstream.posts) == before
+    document = proxy.get(f"/v1/streams/{stream}?format=json", ONE).json
+    assert document["state"] == "done" and document["text"] == "ab"
+
+
+def test_each_sees_only_their_own_streams_in_the_list(proxy, running):
+    _, stream, _ = running
+    mine = [s["id"] for s in proxy.get("/v1/streams?limit=1000", ONE).json["data"]]
+    theirs = [s["id"] for s in proxy.get("/v1/streams?limit=1000", TWO).json["data"]]
+    assert stream in mine and not set(mine) & set(theirs)
+
+
+def test_idempotency_keys_of_two_owners_have_nothing_to_do_with_each_other(proxy, upstream, asked):
+    both = [proxy.chat({**h, "Idempotency-Key": "same"}) for h in (ONE, TWO, ONE, TWO)]
+    assert [content(r.all_events()) for r in both] == ["Hello"] * 4
+    ids = [r.header("X-Stream-Id") for r in both]
+    assert ids[0] == ids[2] != ids[1] == ids[3] and asked() == 2
+    assert proxy.chat({**bearer(K3), "Idempotency-Key": "same"}, temperature=1).status == 200
+    assert proxy.chat({**TWO, "Idempotency-Key": "same"}, temperature=1).status == 422
+
+
+# --- tickets ----------------------------------------------------------------------------------------
+
+def ticket_for(proxy, stream, body=None, headers=ONE):
+    r = proxy.post(f"/v1/streams/{stream}/ticket", body, headers)
+    assert r.status == 200 and "no-store" in r.header("Cache-Control")
+    return r.json
+
+
+def test_a_ticket_opens_its_stream_for_reading(proxy, running):
+    _, stream, gate = running
+    before = time.time()
+    made = ticket_for(proxy, stream)
+    assert before + 300 <= made["expires_at"] <= time.time() + 301
+    assert made["url"].startswith(f"/v1/streams/{stream}?ticket={made['expires_at']}.")
+    url = made["url"]
+    events = proxy.get(url, {"Accept": "text/event-stream"})
+    first = events.next_event()
+    assert events.status == 200 and first.data == "a"
+    # A link from somewhere else may be followed, whoever follows it.
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert proxy.get(f"{url}&format=json", elsewhere).json["text"] == "a"
+    for headers in ({}, TWO, bearer("wrong")):
+        assert proxy.get(f"{url}&format=json", headers).json["state"] == "running"
+    gate.open()
+    assert bare_text([first, *events.all_events()]) == "ab"
+    assert content(proxy.get(f"{url}&format=openai").all_events()) == "ab"
+    assert proxy.get(f"{url}&format=text").read() == b"ab"
+    resumed = proxy.get(f"{url}&format=events", {"Last-Event-ID": first.id})
+    assert bare_text(resumed.all_events()) == "b"
+    assert proxy.get(f"{url}&format=events&starting_after={first.seq}").next_event().data == "b"
+
+
+def test_a_ticket_opens_nothing_else(proxy, running):
+    _, stream, gate = running
+    ticket = ticket_for(proxy, stream)["url"].partition("?")[2]
+    other = proxy.post("/v1/streams", chat_body(), ONE).json["id"]
+    assert proxy.get(f"/v1/streams/{other}?{ticket}").status == 401
+    assert proxy.get(f"/v1/streams/{UNKNOWN}?{ticket}").status == 401
+    for method, target, body in (("POST", f"/v1/streams/{stream}/stop?{ticket}", None),
+                                 ("DELETE", f"/v1/streams/{stream}?{ticket}", None),
+                                 ("POST", f"/v1/streams/{stream}/ticket?{ticket}", {}),
+                                 ("GET", f"/v1/streams?{ticket}", None), ("GET", f"/ask?q=a&{ticket}", None),
+                                 ("POST", f"/v1/chat/completions?{ticket}", chat_body()),
+                                 ("POST", f"/v1/streams?{ticket}", chat_body()),
+                                 ("GET", f"/v1/models?{ticket}", None), ("GET", f"/v1/channels/a?{ticket}", None),
+                                 ("GET", f"/v1/feeds/log?{ticket}", None)):
+        r = proxy.open(method, target, body)
+        assert r.status == 401 and r.error["code"] == "invalid_api_key", target
+    # A repeated POST that names a position is no reading by ticket either.
+    r = proxy.post(f"/v1/chat/completions?{ticket}", chat_body(), {"Last-Event-ID": f"{stream}.1"})
+    assert r.status == 401
+    assert proxy.get(f"/v1/streams/{stream}?format=json", ONE).json["state"] == "running"
+
+
+def test_tickets_open_several_streams_at_once_in_their_order(proxy, upstream):
+    streams = [proxy.post("/v1/streams", chat_body(), h).json for h in (ONE, TWO)]
+    ids = [s["id"] for s in streams]
+    tickets = [s["read_url"].partition("ticket=")[2] for s in streams]
+    assert proxy.get(f"/v1/events?streams={','.join(ids)}").status == 401
+    r = proxy.get(f"/v1/events?streams={','.join(ids)}&ticket={','.join(tickets)}")
+    assert r.status == 200
+    said = {}
+    for e in r.all_events():
+        if e.json["type"] == "text":
+            said[e.json["stream"]] = said.get(e.json["stream"], "") + e.json["data"]
+    assert said == {id: "Hello" for id in ids}
+    for wrong in ([tickets[1], tickets[0]], tickets[:1], ["", tickets[1]], [tickets[0], ""], [*tickets, tickets[0]],
+                  [], [tickets[0], tickets[1] + "A"]):
+        r = proxy.get(f"/v1/events?streams={','.join(ids)}&ticket={','.join(wrong)}", ONE)
+        assert r.status == 401 and r.error["code"] == "invalid_ticket", wrong
+    assert proxy.get(f"/v1/events?ticket={tickets[0]}").status == 401
+
+
+def test_a_new_stream_has_a_url_that_needs_no_key(proxy, rig, upstream):
+    created = proxy.post("/v1/streams", chat_body(), ONE)
+    made = created.json
+    assert created.status == 201 and made["url"] == f"/v1/streams/{made['id']}"
+    expires = int(made["read_url"].partition("ticket=")[2].partition(".")[0])
+    assert time.time() + 3590 < expires < time.time() + 3602
+    assert proxy.get(made["read_url"]).read() == b"Hello"
+    plain = rig.proxy(upstream).post("/v1/streams", chat_body()).json
+    assert plain["read_url"] == plain["url"]
+
+
+def test_a_bad_ticket_is_one_and_the_same_401(proxy, rig, running):
+    _, stream, _ = running
+    url = ticket_for(proxy, stream)["url"]
+    path, _, ticket = url.partition("?ticket=")
+    expected = without_id(proxy.get(f"{path}?ticket=x"))
+    assert expected[0] == 401 and json.loads(expected[2])["error"]["code"] == "invalid_ticket"
+    # Each byte of it counts.
+    for i, byte in enumerate(ticket):
+        forged = ticket[:i] + ("0" if byte != "0" else "1") + ticket[i + 1:]
+        assert without_id(proxy.get(f"{path}?ticket={forged}")) == expected, forged
+    later = str(int(ticket.partition(".")[0]) + 1) + "." + ticket.partition(".")[2]
+    for forged in (later, ticket + "=", ticket + "A", ticket[:-1], "", ".", "0" + ticket, "-" + ticket, "%00" + ticket):
+        for headers in ({}, ONE, TWO):
+            assert without_id(proxy.get(f"{path}?ticket={forged}", headers)) == expected, forged
+    assert without_id(proxy.get(f"/v1/streams/{UNKNOWN}?ticket={ticket}")) == expected
+    # Another process has another secret; and without keys it is refused all the same.
+    other = rig.proxy("http://127.0.0.1:9/v1")
+    assert without_id(other.get(url)) == expected
+
+
+def test_a_ticket_expires(proxy, running):
+    _, stream, _ = running
+    made = ticket_for(proxy, stream, {"ttl": "1s"})
+    assert proxy.get(f"{made['url']}&format=json").status == 200
+    live = proxy.get(f"{made['url']}&format=events")
+    assert live.next_event().data == "a"
+    wait_until(lambda: time.time() >= made["expires_at"], "the ticket to expire")
+    refused = proxy.get(f"{made['url']}&format=json")
+    assert refused.status == 401 and refused.error["code"] == "invalid_ticket"
+
+
+def test_who_reads_by_a_ticket_stays_until_the_end(proxy, running):
+    _, stream, gate = running
+    made = ticket_for(proxy, stream, {"ttl": "1s"})
+    live = proxy.get(f"{made['url']}&format=text")
+    assert live.read_until(b"a") == b"a"
+    wait_until(lambda: time.time() >= made["expires_at"], "the ticket to expire")
+    gate.open()
+    assert live.read() == b"b"
+
+
+def test_a_good_ticket_for_a_stream_that_is_gone_is_404(rig, upstream):
+    p = keyed(rig, upstream, streams={"keep": "0"})
+    gate = upstream.gate()
+    upstream.script = [ROLE, token("a"), gate, FINISH, DONE]
+    r = p.chat(ONE)
+    r.next_event()
+    url = ticket_for(p, r.header("X-Stream-Id"))["url"]
+    gate.open()
+    r.read()
+    wait_until(lambda: p.get(url).status != 204 and p.get(url).status != 200, "the stream to be gone")
+    gone = p.get(url)
+    assert gone.status == 404 and gone.error["code"] == "stream_not_found"
+
+
+@pytest.mark.parametrize("body, headers, status, code", [
+    ({"ttl": "1s"}, {}, 200, None), ({"ttl": "24h"}, {}, 200, None), ({}, {}, 200, None), (None, {}, 200, None),
+    (b"", {"Content-Type": None}, 200, None), ({"ttl": "2h"}, {"Content-Type": "application/json; charset=utf-8"}, 200, None),
+    ({"ttl": "999ms"}, {}, 400, "invalid_ttl"), ({"ttl": "25h"}, {}, 400, "invalid_ttl"),
+    ({"ttl": "0"}, {}, 400, "invalid_ttl"), ({"ttl": ""}, {}, 400, "invalid_ttl"), ({"ttl": 300}, {}, 400, "invalid_ttl"),
+    ({"ttl": None}, {}, 400, "invalid_ttl"), ({"ttl": "-5m"}, {}, 400, "invalid_ttl"),
+    ({"ttl": "9" * 60 + "h"}, {}, 400, "invalid_ttl"), ({"ttl": ["5m"]}, {}, 400, "invalid_ttl"),
+    ([], {}, 400, "invalid_type"), (b"5m", {}, 400, "invalid_json"), (b'{"ttl":"1h","ttl":"1s"}', {}, 400, "duplicate_key"),
+    (b'{"ttl":"5m"}', {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
+    (b'{"ttl":"5m"}', {"Content-Type": None}, 415, "unsupported_media_type"),
+])
+def test_a_ticket_is_asked_for_properly(proxy, running, body, headers, status, code):
+    r = proxy.post(f"/v1/streams/{running[1]}/ticket", body, {**ONE, **headers})
+    assert r.status == status
+    assert code is None or r.error["code"] == code
+
+
+# --- what stands nowhere ----------------------------------------------------------------------------
+
+def test_no_secret_stands_anywhere_it_does_not_belong(rig, upstream):
+    p = rig.proxy(upstream, env={"THREE": K3}, secrets=SECRETS, keys=KEYS)
+    told = [without_id(p.chat(headers))[2] for headers in (*WRONG, {**ONE, "x-api-key": K2})]
+    told += [p.get(f"/ask?q={CANARY}&key={K1}").read(), p.chat(ONE, model=None, messages=7).read()]
+    r = p.chat({**ONE, "X-Sluice-Client-Leaves": "detach 30s"})
+    r.read()
+    made = ticket_for(p, r.header("X-Stream-Id"))
+    assert p.get(made["url"]).status == 200
+    told += [p.get(made["url"] + "x").read(), p.get(f"/v1/streams/{r.header('X-Stream-Id')}", TWO).read()]
+    upstream.script = [lambda reply: reply.whole({"error": {"message": f"bad key {PROVIDER_KEY}"}}, 401)]
+    told += [p.chat(TWO).read()]
+    told += [p.get("/metrics").read(), p.get("/v1/streams", ONE).read()]
+    told += [pathlib.Path(f"/proc/{p.pid}/cmdline").read_bytes()]
+    p.write_config(json.dumps({**config_for(upstream), "keys": [{"name": "bad name", "key": K1, "sha256": K2}]}))
+    p.signal(signal.SIGHUP)
+    told += [p.wait_log("reload_failed")["errors"].encode()]
+    p.stop()
+    told += ["\n".join(p.lines).encode(), p.stdout.encode()]
+    for secret in (PROVIDER_KEY, CANARY, *SECRETS, *map(sha256, SECRETS), made["url"].partition("ticket=")[2]):
+        for text in told:
+            assert secret.encode() not in text, secret
 
 
 # --- addresses and reloads --------------------------------------------------------------------------
