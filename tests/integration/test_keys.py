@@ -347,6 +347,22 @@ def test_idempotency_keys_of_two_owners_have_nothing_to_do_with_each_other(proxy
     assert proxy.chat({**TWO, "Idempotency-Key": "same"}, temperature=1).status == 422
 
 
+def test_a_channel_is_its_first_publishers_and_feeds_are_for_admins(rig, upstream):
+    p = keyed(rig, upstream, keys=[{"name": "one", "key": K1}, {"name": "two", "key": K2, "admin": "on"}])
+    assert p.post("/v1/channels/news", b"a", ONE).status == 201
+    for method, target, body in (("POST", "/v1/channels/news", b"b"), ("GET", "/v1/channels/news", None)):
+        assert p.open(method, target, body).status == 401
+        assert p.open(method, target, body, TWO).status == 404
+    assert p.get("/v1/channels/news?from=start", ONE).next_event().data == "a"
+    for feed in ("log", "stats"):
+        assert p.get(f"/v1/feeds/{feed}").status == 401
+        refused = p.get(f"/v1/feeds/{feed}", ONE)
+        assert refused.status == 403 and refused.error["code"] == "admin_only"
+        opened = p.get(f"/v1/feeds/{feed}", TWO)
+        assert opened.status == 200
+        opened.client.close()
+
+
 # --- tickets ----------------------------------------------------------------------------------------
 
 def ticket_for(proxy, stream, body=None, headers=ONE):
@@ -442,7 +458,8 @@ def test_a_bad_ticket_is_one_and_the_same_401(proxy, rig, running):
         forged = ticket[:i] + ("0" if byte != "0" else "1") + ticket[i + 1:]
         assert without_id(proxy.get(f"{path}?ticket={forged}")) == expected, forged
     later = str(int(ticket.partition(".")[0]) + 1) + "." + ticket.partition(".")[2]
-    for forged in (later, ticket + "=", ticket + "A", ticket[:-1], "", ".", "0" + ticket, "-" + ticket, "%00" + ticket):
+    for forged in (later, ticket + "=", ticket + "A", ticket[:-1], "", ".", "0" + ticket, "-" + ticket,
+                   "%00" + ticket):
         for headers in ({}, ONE, TWO):
             assert without_id(proxy.get(f"{path}?ticket={forged}", headers)) == expected, forged
     assert without_id(proxy.get(f"/v1/streams/{UNKNOWN}?ticket={ticket}")) == expected
@@ -488,12 +505,12 @@ def test_a_good_ticket_for_a_stream_that_is_gone_is_404(rig, upstream):
 
 @pytest.mark.parametrize("body, headers, status, code", [
     ({"ttl": "1s"}, {}, 200, None), ({"ttl": "24h"}, {}, 200, None), ({}, {}, 200, None), (None, {}, 200, None),
-    (b"", {"Content-Type": None}, 200, None), ({"ttl": "2h"}, {"Content-Type": "application/json; charset=utf-8"}, 200, None),
-    ({"ttl": "999ms"}, {}, 400, "invalid_ttl"), ({"ttl": "25h"}, {}, 400, "invalid_ttl"),
-    ({"ttl": "0"}, {}, 400, "invalid_ttl"), ({"ttl": ""}, {}, 400, "invalid_ttl"), ({"ttl": 300}, {}, 400, "invalid_ttl"),
-    ({"ttl": None}, {}, 400, "invalid_ttl"), ({"ttl": "-5m"}, {}, 400, "invalid_ttl"),
-    ({"ttl": "9" * 60 + "h"}, {}, 400, "invalid_ttl"), ({"ttl": ["5m"]}, {}, 400, "invalid_ttl"),
-    ([], {}, 400, "invalid_type"), (b"5m", {}, 400, "invalid_json"), (b'{"ttl":"1h","ttl":"1s"}', {}, 400, "duplicate_key"),
+    (b"", {"Content-Type": None}, 200, None),
+    ({"ttl": "2h"}, {"Content-Type": "application/json; charset=utf-8"}, 200, None),
+    *(({"ttl": ttl}, {}, 400, "invalid_ttl")
+      for ttl in ("999ms", "25h", "0", "", 300, None, "-5m", "9" * 60 + "h", ["5m"])),
+    ([], {}, 400, "invalid_type"), (b"5m", {}, 400, "invalid_json"),
+    (b'{"ttl":"1h","ttl":"1s"}', {}, 400, "duplicate_key"),
     (b'{"ttl":"5m"}', {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
     (b'{"ttl":"5m"}', {"Content-Type": None}, 415, "unsupported_media_type"),
 ])
@@ -516,7 +533,8 @@ def test_no_secret_stands_anywhere_it_does_not_belong(rig, upstream):
     told += [p.get(made["url"] + "x").read(), p.get(f"/v1/streams/{r.header('X-Stream-Id')}", TWO).read()]
     upstream.script = [lambda reply: reply.whole({"error": {"message": f"bad key {PROVIDER_KEY}"}}, 401)]
     told += [p.chat(TWO).read()]
-    told += [p.get("/metrics").read(), p.get("/v1/streams", ONE).read()]
+    told += [p.get("/metrics").read(), p.get("/metrics", {"Forwarded": "for=203.0.113.9"}).read()]
+    told += [p.get("/v1/streams", ONE).read()]
     told += [pathlib.Path(f"/proc/{p.pid}/cmdline").read_bytes()]
     p.write_config(json.dumps({**config_for(upstream), "keys": [{"name": "bad name", "key": K1, "sha256": K2}]}))
     p.signal(signal.SIGHUP)

@@ -150,6 +150,26 @@ START_TEST(only_the_documented_members_change_on_the_way_up)
 }
 END_TEST
 
+/* The body, and the same with the model that was chosen for it. */
+static const char *const chosen[][2] = {
+	{"{\"messages\":[]}", "{\"model\":\"m\",\"messages\":[]}"},
+	{"{\"model\":\"\",\"messages\":[]}", "{\"model\":\"m\",\"messages\":[]}"},
+};
+
+START_TEST(a_model_that_is_chosen_stands_in_the_body_that_goes_up)
+{
+	struct request_info info = parse(SL_DIALECT_OPENAI_CHAT, chosen[_i][0]);
+	struct sl_buf out = {.max = 4096};
+
+	ck_assert_int_eq(request_choose_model(&info, SL_LIT("m")), 0);
+	ck_assert(sl_slice_is(info.model, "m"));
+	ck_assert_int_eq(request_encode(&info, info.model, false, &out), 0);
+	ck_assert_msg(sl_slice_is(sl_buf_slice(&out), chosen[_i][1]), "%.*s", (int)out.len, out.p);
+	sl_buf_fini(&out);
+	request_info_fini(&info);
+}
+END_TEST
+
 START_TEST(a_body_that_does_not_fit_is_not_written_in_part)
 {
 	struct request_info info = parse(SL_DIALECT_OPENAI_CHAT, "{\"messages\":[]}");
@@ -202,6 +222,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_request_that_cannot_be_served_says_why, 0, COUNT(bad));
 	tcase_add_loop_test(tc, only_the_documented_members_change_on_the_way_up, 0,
 			    COUNT(encoded));
+	tcase_add_loop_test(tc, a_model_that_is_chosen_stands_in_the_body_that_goes_up, 0,
+			    COUNT(chosen));
 	tcase_add_test(tc, a_body_that_does_not_fit_is_not_written_in_part);
 	tcase_add_loop_test(tc, a_prompt_becomes_a_request, 0, COUNT(prompts));
 	suite_add_tcase(suite, tc);
