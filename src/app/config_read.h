@@ -49,7 +49,7 @@ void config_read_header_names(const struct config_slot *s);
 void config_read_headers(const struct config_slot *s);
 void config_read_model_names(const struct config_slot *s);
 
-/* Those of callers' keys (config_keys.c): neither ever shows what it read. */
+/* Those of callers' keys (config_keys.c), none of which shows what it read. */
 void config_read_key_name(const struct config_slot *s);
 void config_read_sha256(const struct config_slot *s);
 void config_read_caller_key(const struct config_slot *s);
