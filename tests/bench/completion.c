@@ -4,24 +4,40 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include "story.h"
 #include "token.h"
 
-static const char content[] = "\"content\":\"";
-static const char choice[] = "{\"index\":0,\"delta\":{";
-static const char tail[] = "\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
+/* How the two routes write a choice: what stands before the text, and behind it. */
+static const struct style {
+	const char *object, *choice, *text, *tail, *finish;
+} styles[] = {
+	{.object = "chat.completion.chunk",
+	 .choice = "{\"index\":0,\"delta\":{",
+	 .text = "\"content\":\"",
+	 .tail = "\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+	 .finish = "},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n"},
+	{.object = "text_completion",
+	 .choice = "{\"index\":0,",
+	 .text = "\"text\":\"",
+	 .tail = "\",\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+	 .finish = "\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n"},
+};
 
 void completion_init(struct completion *c, const struct request *r)
 {
 	*c = (struct completion){.stream = r->stream,
 				 .tokens = r->shape.tokens,
 				 .size = r->shape.size,
-				 .wants_usage = r->wants_usage};
+				 .wants_usage = r->wants_usage,
+				 .story = r->shape.story,
+				 .legacy = r->is_legacy};
+	const struct style *style = &styles[c->legacy];
 	int n = snprintf(
 		c->head, sizeof(c->head),
-		"data: {\"id\":\"chatcmpl-B%08llxQk3wXh7TzN\",\"object\":\"chat.completion.chunk\","
+		"data: {\"id\":\"chatcmpl-B%08llxQk3wXh7TzN\",\"object\":\"%s\","
 		"\"created\":1735689600,\"model\":\"%s\",\"system_fingerprint\":\"fp_50cad350e4\","
 		"\"choices\":[%s%s",
-		(unsigned long long)r->stream, r->model, choice, content);
+		(unsigned long long)r->stream, style->object, r->model, style->choice, style->text);
 	assert(n > 0 && (size_t)n < sizeof(c->head));
 	c->head_len = (size_t)n;
 }
@@ -37,9 +53,13 @@ size_t completion_opening(const struct completion *c, char *out)
 	size_t at = (size_t)sprintf(
 		out, "HTTP/1.1 200 OK\r\nServer: mock\r\nContent-Type: text/event-stream\r\n"
 		     "Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n");
+	if (c->legacy) /* nobody says who speaks */
+		return at;
 	char event[480];
+	const struct style *style = &styles[c->legacy];
 	int len = snprintf(event, sizeof(event), "%.*s\"role\":\"assistant\",%s%s",
-			   (int)(c->head_len - strlen(content)), c->head, content, tail);
+			   (int)(c->head_len - strlen(style->text)), c->head, style->text,
+			   style->tail);
 	return at + put_chunk(out + at, event, len);
 }
 
@@ -60,21 +80,40 @@ static char *put_filler(char *out, size_t len)
 	return out;
 }
 
+/* The text of a token of a story, as it stands in a JSON string. */
+static char *put_story(char *out, const struct completion *c, uint32_t seq)
+{
+	char text[STORY_TOKEN_MAX];
+	size_t n = story_token(c->stream, seq, text);
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] == '\n' || text[i] == '"' || text[i] == '\\')
+			*out++ = '\\';
+		*out++ = text[i];
+		if (text[i] == '\n')
+			out[-1] = 'n';
+	}
+	return out;
+}
+
 /* The hot one: no printf. */
 size_t completion_token(struct completion *c, uint64_t stamp_ns, char *out)
 {
-	char stamp[TOKEN_STAMP_MAX];
-	size_t stamp_len = token_write(stamp, &(struct token){c->stream, c->next_seq++, stamp_ns});
-	size_t size = c->head_len + stamp_len + c->size + sizeof(tail) - 1;
+	char text[2 * STORY_TOKEN_MAX];
+	uint32_t seq = c->next_seq++, filler = c->story ? 0 : c->size;
+	size_t text_len = c->story ? (size_t)(put_story(text, c, seq) - text)
+				   : token_write(text, &(struct token){c->stream, seq, stamp_ns});
+	const char *tail = styles[c->legacy].tail;
+	size_t tail_len = strlen(tail);
+	size_t size = c->head_len + text_len + filler + tail_len;
 	static const char hex[] = "0123456789abcdef";
 	char *p = out;
 	for (int shift = size > 0xfff ? 12 : size > 0xff ? 8 : 4; shift >= 0; shift -= 4)
 		*p++ = hex[size >> shift & 15];
 	p = put(p, "\r\n", 2);
 	p = put(p, c->head, c->head_len);
-	p = put(p, stamp, stamp_len);
-	p = put_filler(p, c->size);
-	p = put(p, tail, sizeof(tail) - 1);
+	p = put(p, text, text_len);
+	p = put_filler(p, filler);
+	p = put(p, tail, tail_len);
 	p = put(p, "\r\n", 2);
 	return (size_t)(p - out);
 }
@@ -82,13 +121,12 @@ size_t completion_token(struct completion *c, uint64_t stamp_ns, char *out)
 size_t completion_ending(const struct completion *c, char *out)
 {
 	char event[480];
-	int common = (int)(c->head_len - strlen(content));
-	int len = snprintf(event, sizeof(event),
-			   "%.*s},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n", common,
-			   c->head);
+	const struct style *style = &styles[c->legacy];
+	int common = (int)(c->head_len - strlen(style->text));
+	int len = snprintf(event, sizeof(event), "%.*s%s", common, c->head, style->finish);
 	size_t at = put_chunk(out, event, len);
 	if (c->wants_usage) {
-		common -= (int)strlen(choice);
+		common -= (int)strlen(style->choice);
 		len = snprintf(event, sizeof(event),
 			       "%.*s],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":%u,"
 			       "\"total_tokens\":%u}}\n\n",

@@ -2,6 +2,7 @@
 #ifndef BENCH_COMPLETION_H
 #define BENCH_COMPLETION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "request.h"
@@ -11,7 +12,7 @@
 struct completion {
 	uint64_t stream;
 	uint32_t next_seq, tokens, size;
-	bool wants_usage;
+	bool wants_usage, story, legacy;
 	size_t head_len;
 	char head[320]; /* an event up to its token's text */
 };

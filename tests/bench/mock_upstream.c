@@ -24,18 +24,19 @@
 #include <unistd.h>
 #include "clock.h"
 #include "completion.h"
+#include "heap.h"
 #include "histogram.h"
 #include "request.h"
 
 #define TURN_TOKENS 16 /* of one flat-out stream before the next one's turn */
-#define NOT_IN_HEAP SIZE_MAX
+
+#define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 struct conn {
 	int fd;
-	bool streaming, blocked;
-	uint64_t due_ns;
-	uint64_t unblocked_ns; /* the last time */
-	size_t heap_at;
+	bool streaming, opened, blocked;
+	struct heap_node next_token;
+	uint64_t unblocked_ns;    /* the last time */
 	struct conn *prev, *next; /* the ring of flat-out streams */
 	struct request request;
 	struct completion completion;
@@ -45,8 +46,7 @@ struct conn {
 };
 
 static int epoll_fd, listen_fd;
-static struct conn **heap;
-static size_t heap_n, heap_room;
+static struct heap heap;
 static struct conn *ring;
 static volatile sig_atomic_t stopping;
 
@@ -54,57 +54,6 @@ static struct {
 	uint64_t connections, requests, finished, left, tokens, writes_blocked;
 	struct histogram late; /* a token's write after its due time */
 } seen;
-
-static void heap_set(size_t i, struct conn *c)
-{
-	heap[i] = c;
-	c->heap_at = i;
-}
-
-static void heap_up(size_t i, struct conn *c)
-{
-	for (; i > 0 && heap[(i - 1) / 2]->due_ns > c->due_ns; i = (i - 1) / 2)
-		heap_set(i, heap[(i - 1) / 2]);
-	heap_set(i, c);
-}
-
-static void heap_down(size_t i, struct conn *c)
-{
-	for (;;) {
-		size_t child = 2 * i + 1;
-		if (child + 1 < heap_n && heap[child + 1]->due_ns < heap[child]->due_ns)
-			child++;
-		if (child >= heap_n || heap[child]->due_ns >= c->due_ns)
-			break;
-		heap_set(i, heap[child]);
-		i = child;
-	}
-	heap_set(i, c);
-}
-
-static void heap_add(struct conn *c)
-{
-	if (heap_n == heap_room) {
-		heap_room = heap_room ? 2 * heap_room : 256;
-		heap = realloc(heap, heap_room * sizeof(struct conn *));
-		if (!heap)
-			abort();
-	}
-	heap_up(heap_n++, c);
-}
-
-static void heap_remove(struct conn *c)
-{
-	size_t i = c->heap_at;
-	if (i == NOT_IN_HEAP)
-		return;
-	c->heap_at = NOT_IN_HEAP;
-	struct conn *last = heap[--heap_n];
-	if (last == c)
-		return;
-	heap_up(i, last);
-	heap_down(last->heap_at, last);
-}
 
 static void ring_add(struct conn *c)
 {
@@ -129,7 +78,7 @@ static void conn_close(struct conn *c)
 {
 	if (c->streaming)
 		seen.left++;
-	heap_remove(c);
+	heap_remove(&heap, &c->next_token);
 	ring_remove(c);
 	close(c->fd);
 	free(c->in);
@@ -148,7 +97,7 @@ static bool conn_flush(struct conn *c)
 				shutdown(c->fd, SHUT_RDWR); /* epoll brings the end */
 			seen.writes_blocked++;
 			c->blocked = true;
-			heap_remove(c);
+			heap_remove(&heap, &c->next_token);
 			ring_remove(c);
 			return false;
 		}
@@ -167,15 +116,19 @@ static bool conn_send(struct conn *c, size_t len)
 
 static void conn_read_requests(struct conn *c);
 
-/* The next token, or the end. False: the stream has ended or is blocked. */
+/* The head and role, the next token, or the end. False: the stream has ended or is blocked. */
 static bool stream_step(struct conn *c, uint64_t stamp_ns)
 {
+	if (!c->opened) {
+		c->opened = true;
+		return conn_send(c, completion_opening(&c->completion, c->out));
+	}
 	if (c->completion.next_seq < c->completion.tokens) {
 		seen.tokens++;
 		return conn_send(c, completion_token(&c->completion, stamp_ns, c->out));
 	}
 	c->streaming = false;
-	heap_remove(c);
+	heap_remove(&heap, &c->next_token);
 	ring_remove(c);
 	seen.finished++;
 	if (conn_send(c, completion_ending(&c->completion, c->out)))
@@ -188,20 +141,20 @@ static bool stream_step(struct conn *c, uint64_t stamp_ns)
 static void stream_schedule(struct conn *c)
 {
 	uint64_t interval = SECOND_NS / c->request.shape.rate;
-	if (c->completion.next_seq == 0)
-		c->due_ns = now_ns();
-	else
-		c->due_ns += interval;
+	uint64_t due = c->completion.next_seq ? c->next_token.due_ns + interval : now_ns();
 	if (c->completion.next_seq == 1)
-		c->due_ns += interval * (seen.requests * 2654435769u & UINT32_MAX) >> 32;
-	heap_add(c);
+		due += interval * (seen.requests * 2654435769u & UINT32_MAX) >> 32;
+	heap_add(&heap, &c->next_token, due);
 }
 
 static void stream_continue(struct conn *c)
 {
-	if (c->request.shape.silent)
+	if (c->request.shape.silent && c->opened)
 		return;
-	if (c->request.shape.rate)
+	if (!c->opened)
+		heap_add(&heap, &c->next_token,
+			 now_ns() + c->request.shape.delay_ms * (SECOND_NS / 1000));
+	else if (c->request.shape.rate)
 		stream_schedule(c);
 	else
 		ring_add(c);
@@ -211,7 +164,8 @@ static void stream_start(struct conn *c)
 {
 	completion_init(&c->completion, &c->request);
 	c->streaming = true;
-	if (conn_send(c, completion_opening(&c->completion, c->out)))
+	c->opened = false;
+	if (c->request.shape.delay_ms || stream_step(c, 0))
 		stream_continue(c);
 }
 
@@ -318,7 +272,6 @@ static void accept_all(void)
 		if (!c)
 			abort();
 		c->fd = fd;
-		c->heap_at = NOT_IN_HEAP;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 		struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 					.data.ptr = c};
@@ -340,15 +293,14 @@ static void accept_all(void)
 static void send_due(void)
 {
 	uint64_t now = now_ns();
-	while (heap_n && heap[0]->due_ns <= now) {
-		struct conn *c = heap[0];
-		heap_remove(c);
-		bool was_held_up = c->due_ns < c->unblocked_ns;
+	for (struct heap_node *n; (n = heap_first(&heap)) && n->due_ns <= now; now = now_ns()) {
+		struct conn *c = FROM(n, struct conn, next_token);
+		heap_remove(&heap, n);
+		bool was_held_up = n->due_ns < c->unblocked_ns;
 		if (!was_held_up)
-			histogram_add(&seen.late, now - c->due_ns);
-		if (stream_step(c, was_held_up ? c->due_ns : now))
-			stream_schedule(c);
-		now = now_ns();
+			histogram_add(&seen.late, now - n->due_ns);
+		if (stream_step(c, was_held_up ? n->due_ns : now))
+			stream_continue(c);
 	}
 }
 
@@ -373,10 +325,11 @@ static void run(void)
 		struct epoll_event events[256];
 		struct timespec wait = {0}, *timeout = &wait;
 		uint64_t now = now_ns();
-		if (!ring && !heap_n)
+		struct heap_node *first = heap_first(&heap);
+		if (!ring && !first)
 			timeout = NULL;
-		else if (!ring && heap[0]->due_ns > now)
-			wait.tv_nsec = (long)(heap[0]->due_ns - now);
+		else if (!ring && first->due_ns > now)
+			wait.tv_nsec = (long)(first->due_ns - now);
 		if (wait.tv_nsec >= (long)SECOND_NS)
 			wait.tv_nsec = (long)SECOND_NS - 1;
 		int n = epoll_pwait2(epoll_fd, events, 256, timeout, &none);

@@ -32,8 +32,9 @@ static uint64_t number_at(const char *p, const char *end)
 }
 
 /* One word of a shape, "rate=50" or "silent". Unknown ones are left alone. */
-static void read_word(struct shape *s, struct text word)
+static void read_word(struct request *r, struct text word)
 {
+	struct shape *s = &r->shape;
 	const char *end = word.at + word.len;
 	if (text_starts(word, "rate="))
 		s->rate = (uint32_t)number_at(word.at + 5, end);
@@ -41,20 +42,26 @@ static void read_word(struct shape *s, struct text word)
 		s->tokens = (uint32_t)number_at(word.at + 7, end);
 	else if (text_starts(word, "size="))
 		s->size = (uint32_t)number_at(word.at + 5, end);
+	else if (text_starts(word, "delay="))
+		s->delay_ms = (uint32_t)number_at(word.at + 6, end);
+	else if (text_starts(word, "stream="))
+		r->stream = number_at(word.at + 7, end);
 	else if (text_starts(word, "silent"))
 		s->silent = true;
+	else if (text_starts(word, "story"))
+		s->story = true;
 	if (s->size > REQUEST_SIZE_MAX)
 		s->size = REQUEST_SIZE_MAX;
 }
 
-static void read_shape(struct shape *s, struct text words)
+static void read_shape(struct request *r, struct text words)
 {
 	const char *end = words.at + words.len;
 	for (const char *p = words.at; p < end;) {
 		const char *q = p;
 		while (q < end && *q != ',' && *q != '&')
 			q++;
-		read_word(s, (struct text){p, (size_t)(q - p)});
+		read_word(r, (struct text){p, (size_t)(q - p)});
 		p = q + 1;
 	}
 }
@@ -84,10 +91,11 @@ static void read_body(struct request *r, struct text body)
 	memcpy(r->model, model.at, model.len);
 	r->model[model.len] = '\0';
 	if (text_starts(model, "bench:"))
-		read_shape(&r->shape, (struct text){model.at + 6, model.len - 6});
+		read_shape(r, (struct text){model.at + 6, model.len - 6});
 
 	struct text user = member(body, "\"user\"");
-	r->stream = number_at(user.at, user.at + user.len);
+	if (user.len && *user.at >= '0' && *user.at <= '9') /* it is a role's name, too */
+		r->stream = number_at(user.at, user.at + user.len);
 	r->wants_usage = text_starts(member(body, "\"include_usage\""), "true");
 }
 
@@ -95,11 +103,12 @@ static void read_target(struct request *r, struct text method, struct text targe
 {
 	const char *query = memchr(target.at, '?', target.len);
 	if (query) {
-		read_shape(&r->shape,
+		read_shape(r,
 			   (struct text){query + 1, (size_t)(target.at + target.len - query - 1)});
 		target.len = (size_t)(query - target.at);
 	}
-	r->is_completion = text_starts(method, "POST") && text_ends(target, "/chat/completions");
+	r->is_completion = text_starts(method, "POST") && text_ends(target, "/completions");
+	r->is_legacy = !text_ends(target, "/chat/completions");
 	r->is_models = text_starts(method, "GET") && text_ends(target, "/models");
 }
 

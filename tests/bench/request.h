@@ -14,20 +14,24 @@
  * with & between the words; what is not said is as in SHAPE_DEFAULT.
  */
 struct shape {
-	uint32_t rate;   /* tokens a second; 0: as fast as they are taken */
-	uint32_t tokens; /* then finish_reason and [DONE] */
-	uint32_t size;   /* bytes of filler after a token's stamp */
-	bool silent;     /* the role chunk, then nothing until the client leaves */
+	uint32_t rate;     /* tokens a second; 0: as fast as they are taken */
+	uint32_t tokens;   /* then finish_reason and [DONE] */
+	uint32_t size;     /* bytes of filler after a token's stamp */
+	uint32_t delay_ms; /* before the first byte of the answer */
+	bool silent;       /* the role chunk, then nothing until the client leaves */
+	bool story; /* the tokens are those of story.h, with no time in them; size means nothing */
 };
 
 #define SHAPE_DEFAULT ((struct shape){.rate = 50, .tokens = 100, .size = 4})
 
 struct request {
-	bool is_completion;  /* POST …/chat/completions; all else is answered 404 */
-	bool is_models;      /* GET …/models */
+	bool is_completion;  /* POST …/chat/completions or …/completions */
+	bool is_legacy;      /* the latter */
+	bool is_models;      /* GET …/models; all else is answered 404 */
 	bool wants_continue; /* Expect: 100-continue, and the body is not here yet */
 	bool wants_usage;    /* stream_options.include_usage */
-	uint64_t stream;     /* the number in "user", which the tokens' stamps repeat */
+	uint64_t stream; /* the number in "user", or stream=N in the shape: tokens' stamps repeat it
+			  */
 	struct shape shape;
 	char model[96];
 };
