@@ -572,6 +572,30 @@ def test_a_failed_stream_is_replayed_with_the_same_failure(proxy, upstream):
     assert come_back(proxy, events[-1].id).status == 204
 
 
+@pytest.mark.parametrize("target", [ASK, "/v1/streams/{id}?format=events"])
+def test_the_end_tells_of_the_whole_answer_wherever_a_viewer_came_in(proxy, upstream, target):
+    upstream.script = answer("a", "b", usage=True)
+    r = proxy.get(ASK)
+    events = r.all_events()
+    id = r.header("X-Stream-Id")
+    for seq in range(events[-1].seq):
+        rest = come_back(proxy, f"{id}.{seq}", target.replace("{id}", id)).all_events()
+        assert [(e.type, e.data, e.id) for e in rest if e.type != "message"] == [
+            (e.type, e.data, e.id) for e in events if e.type != "message" and e.seq > seq]
+        assert rest[-1].json == {"finish_reason": "stop", "usage": USAGE}
+
+
+@pytest.mark.parametrize("format", ["events", "openai"])
+def test_a_failure_after_content_is_partial_wherever_a_viewer_came_in(proxy, upstream, format):
+    upstream.script = [ROLE, token("a"), token("b"), lambda reply: reply.reset()]
+    r = proxy.get(ASK.replace("events", format))
+    events = r.all_events()
+    failed = next(e for e in events if "partial" in e.data)
+    for seq in range(3):
+        again = come_back(proxy, f"{r.header('X-Stream-Id')}.{seq}", ASK.replace("events", format)).all_events()
+        assert failed.data in [e.data for e in again]
+
+
 @pytest.fixture(scope="module")
 def ended_stream(proxy, upstream):
     upstream.script = answer("a")

@@ -31,7 +31,7 @@ static const char help[] =
 	"  --viewers N      of a stream, at most: 5\n"
 	"  --leavers N      of 100 viewers so many cut: 100\n"
 	"  --rate R         tokens a second of each stream; without it: flat out, 1000 or 50\n"
-	"  --tokens N       of each stream; without it: up to 400\n"
+	"  --tokens N       of each stream; without it: up to 800\n"
 	"  --seed N         1\n"
 	"  --starting-after come back by ?starting_after=, too\n"
 	"Prints one JSON object. Exit status: 0 good, 1 something came that must not, 2 wrong "
@@ -51,10 +51,10 @@ static uint64_t begun;
 
 static void choose_tale(struct rng *r, struct tale *t)
 {
-	static const uint32_t rates[] = {0, 0, 1000, 1000, 50};
+	static const uint32_t rates[] = {0, 0, 0, 1000, 1000, 1000, 50};
 	t->route = (enum route)rng_between(r, 0, ROUTES);
-	t->rate = opt.rate >= 0 ? (uint32_t)opt.rate : rates[rng_between(r, 0, 5)];
-	t->tokens = opt.tokens ? opt.tokens : rng_between(r, 1, t->rate == 50 ? 80 : 400);
+	t->rate = opt.rate >= 0 ? (uint32_t)opt.rate : rates[rng_between(r, 0, 7)];
+	t->tokens = opt.tokens ? opt.tokens : rng_between(r, 1, t->rate == 50 ? 60 : 800);
 	if (!opt.tokens && rng_is(r, 2) && t->rate != 50)
 		t->tokens *= 5;
 	t->delay_ms = rng_is(r, 30) ? rng_between(r, 1, 60) : 0;

@@ -39,7 +39,7 @@ static void choose_cut(struct rng *r, struct plan *p)
 	uint32_t n = rng_between(r, 0, 100);
 	p->cut = rng_is(r, 50) ? CUT_FIN : CUT_RESET;
 	p->cut_bytes = UINT64_MAX;
-	if (n < 4) /* so that each gets on at last, however little it reads otherwise */
+	if (n < 3) /* so that each gets on at last, however little it reads otherwise */
 		p->cut = CUT_NONE;
 	else if (n < 14)
 		p->cut_bytes = 0; /* at once */
@@ -63,11 +63,12 @@ struct plan plan_make(struct rng *r, const struct tale *t, uint64_t position, bo
 	p.shows_usage =
 		t->shows_usage && (p.way == WAY_BEGIN || p.way == WAY_KEY || p.way == WAY_SAME);
 	p.wait_ms = rng_is(r, 60) ? 0 : rng_between(r, 1, 20);
-	if (rng_is(r, 20)) {
-		p.slow_bytes = rng_between(r, 32, 1024);
+	choose_cut(r, &p);
+	if (rng_is(r, 20)) { /* it is not to take seconds either */
+		p.slow_bytes = p.cut_bytes > 1500 ? rng_between(r, 4096, 16384)
+						  : rng_between(r, 32, 1024);
 		p.slow_ms = rng_between(r, 1, 8);
 	}
-	choose_cut(r, &p);
 	if (!may_cut)
 		p.cut = CUT_NONE;
 	return p;
