@@ -6,15 +6,14 @@
  * The choices are the seed's; when things happen is the machine's.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include "clock.h"
+#include "dial.h"
 #include "viewer.h"
 
 #define LIVE_MAX   1024
@@ -223,11 +222,7 @@ int main(int argc, char **argv)
 		fputs(help, stderr);
 		return 2;
 	}
-	struct rlimit files;
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	dial_prepare();
 	run.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	uint64_t start = run.news_ns = now_ns();
 	bool stuck = false;

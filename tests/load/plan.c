@@ -65,8 +65,8 @@ struct plan plan_make(struct rng *r, const struct tale *t, uint64_t position, bo
 	p.wait_ms = rng_is(r, 60) ? 0 : rng_between(r, 1, 20);
 	choose_cut(r, &p);
 	if (rng_is(r, 20)) { /* it is not to take seconds either */
-		p.slow_bytes = p.cut_bytes > 1500 ? rng_between(r, 4096, 16384)
-						  : rng_between(r, 32, 1024);
+		p.slow_bytes =
+			p.cut_bytes > 1500 ? rng_between(r, 4096, 16384) : rng_between(r, 32, 1024);
 		p.slow_ms = rng_between(r, 1, 8);
 	}
 	if (!may_cut)

@@ -1,9 +1,7 @@
 /* Connections of viewers. */
 #include "viewer.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "clock.h"
+#include "dial.h"
 
 #define MS_NS     1000000ull
-#define SOURCES   8 /* addresses: one alone has too few ports for a run */
 #define JOIN_MS   200
 #define READ_SIZE 65536
+#define SLOW_MAX  32768 /* a slow one that has got so much hurries up */
 
 static char buffer[READ_SIZE];
 
@@ -160,23 +159,15 @@ static void set_timer(struct viewer *v, bool rests)
 
 static void connect_now(struct viewer *v)
 {
-	static unsigned source;
 	struct run *run = v->run;
-	struct sockaddr_in from = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK + source++ % SOURCES)};
 	reading_begin(&v->reading, &v->crowd->tale, v->plan.format, v->plan.shows_usage,
 		      v->position);
 	v->response = (struct response){0};
 	v->bytes = 0;
 	v->state = VIEWER_CONNECTING;
-	v->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	v->fd = dial(&run->to);
 	struct epoll_event e = {.events = EPOLLOUT, .data.ptr = v};
-	if (v->fd < 0 ||
-	    setsockopt(v->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int)) ||
-	    bind(v->fd, (struct sockaddr *)&from, sizeof(from)) ||
-	    (connect(v->fd, (struct sockaddr *)&run->to, sizeof(run->to)) &&
-	     errno != EINPROGRESS) ||
-	    epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, v->fd, &e)) {
+	if (v->fd < 0 || epoll_ctl(run->epoll_fd, EPOLL_CTL_ADD, v->fd, &e) < 0) {
 		reading_fail(&v->reading, FAULT_ERROR, "connect: %s", strerror(errno));
 		fail(v);
 	}
@@ -264,7 +255,8 @@ static void complete(struct viewer *v)
 static void read_some(struct viewer *v)
 {
 	size_t most = READ_SIZE;
-	if (v->plan.slow_bytes && v->plan.slow_bytes < most)
+	bool is_slow = v->plan.slow_bytes && v->bytes < SLOW_MAX;
+	if (is_slow)
 		most = v->plan.slow_bytes;
 	if (v->plan.cut && v->plan.cut_bytes - v->bytes < most)
 		most = v->plan.cut_bytes > v->bytes ? v->plan.cut_bytes - v->bytes : 1;
@@ -288,7 +280,7 @@ static void read_some(struct viewer *v)
 		return;
 	if (v->response.state == RESPONSE_DONE) {
 		complete(v);
-	} else if (v->plan.slow_bytes) {
+	} else if (is_slow) {
 		interest(v, 0);
 		set_timer(v, true);
 	}
@@ -309,12 +301,10 @@ void viewer_timer(struct viewer *v)
 
 void viewer_ready(struct viewer *v)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
 	if (v->state == VIEWER_READING) {
 		read_some(v);
 	} else if (v->state == VIEWER_CONNECTING) {
-		getsockopt(v->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+		int error = dial_result(v->fd);
 		if (error) {
 			reading_fail(&v->reading, FAULT_ERROR, "connect: %s", strerror(error));
 			fail(v);
