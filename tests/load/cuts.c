@@ -32,7 +32,6 @@ static const char help[] =
 	"  --rate R         tokens a second of each stream; without it: flat out, 1000 or 50\n"
 	"  --tokens N       of each stream; without it: up to 800\n"
 	"  --seed N         1\n"
-	"  --starting-after come back by ?starting_after=, too\n"
 	"Prints one JSON object. Exit status: 0 good, 1 something came that must not, 2 wrong "
 	"command "
 	"line,\n"
@@ -183,7 +182,6 @@ static int read_options(int argc, char **argv)
 						{"rate", required_argument, NULL, 'r'},
 						{"tokens", required_argument, NULL, 't'},
 						{"seed", required_argument, NULL, 'S'},
-						{"starting-after", no_argument, NULL, 'A'},
 						{0}};
 	int o;
 	run.to = (struct sockaddr_in){.sin_family = AF_INET,
@@ -208,8 +206,6 @@ static int read_options(int argc, char **argv)
 			opt.tokens = (unsigned)n;
 		else if (o == 'S')
 			run.seed = n;
-		else if (o == 'A')
-			run.starting_after = true;
 		else
 			return -1;
 	}

@@ -12,8 +12,7 @@ static bool is_post(const struct tale *t)
 	return t->route != ROUTE_ASK_GET;
 }
 
-static enum way choose_way(struct rng *r, const struct tale *t, uint64_t position,
-			   bool starting_after)
+static enum way choose_way(struct rng *r, const struct tale *t, uint64_t position)
 {
 	static const enum way back[] = {WAY_HEADER, WAY_QUERY, WAY_SAME, WAY_STARTING_AFTER};
 	if (!t->id[0])
@@ -22,7 +21,7 @@ static enum way choose_way(struct rng *r, const struct tale *t, uint64_t positio
 		return WAY_KEY;
 	if (position == 0 && rng_is(r, 30))
 		return WAY_FRESH;
-	return back[rng_between(r, 0, starting_after ? 4 : 3)];
+	return back[rng_between(r, 0, 4)];
 }
 
 static enum format choose_format(struct rng *r, const struct tale *t, enum way way)
@@ -55,10 +54,9 @@ static void choose_cut(struct rng *r, struct plan *p)
 		p->cut_bytes = rng_between(r, 6000, 30000);
 }
 
-struct plan plan_make(struct rng *r, const struct tale *t, uint64_t position, bool may_cut,
-		      bool starting_after)
+struct plan plan_make(struct rng *r, const struct tale *t, uint64_t position, bool may_cut)
 {
-	struct plan p = {.way = choose_way(r, t, position, starting_after)};
+	struct plan p = {.way = choose_way(r, t, position)};
 	p.format = choose_format(r, t, p.way);
 	p.shows_usage =
 		t->shows_usage && (p.way == WAY_BEGIN || p.way == WAY_KEY || p.way == WAY_SAME);

@@ -35,9 +35,8 @@ struct plan {
 	uint32_t cut_ms;    /* … or, not 0, so long after its request */
 };
 
-/* `position`: what the viewer has seen; `starting_after`: this way is among the others. */
-struct plan plan_make(struct rng *r, const struct tale *t, uint64_t position, bool may_cut,
-		      bool starting_after);
+/* `position`: what the viewer has seen. */
+struct plan plan_make(struct rng *r, const struct tale *t, uint64_t position, bool may_cut);
 
 /* Writes the request; answers its length. `seed` keeps the idempotency keys of two runs apart. */
 size_t plan_request(const struct plan *p, const struct tale *t, uint64_t position, uint64_t seed,

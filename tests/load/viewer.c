@@ -66,7 +66,7 @@ static void plan(struct viewer *v, uint32_t more_ms)
 {
 	struct run *run = v->run;
 	v->plan = plan_make(&v->rng, &v->crowd->tale, v->position,
-			    v->leaves && run->cuts < run->cuts_wanted, run->starting_after);
+			    v->leaves && run->cuts < run->cuts_wanted);
 	v->state = VIEWER_WAITING;
 	heap_add(&run->timers, &v->timer, now_ns() + (v->plan.wait_ms + more_ms) * MS_NS);
 }

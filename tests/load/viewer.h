@@ -23,7 +23,6 @@ struct run {
 	struct heap timers;
 	uint64_t seed, cuts_wanted;
 	unsigned leavers; /* of 100 viewers so many ever cut */
-	bool starting_after;
 	uint64_t news_ns; /* something came, or was cut */
 
 	/* What was done and seen. */
