@@ -32,8 +32,9 @@ def play(p, *args, timeout=400):
 
 def test_cut_at_random_viewers_get_everything_once_and_in_order(rig, fast_upstream):
     cuts = 5_000 if SANITIZED else 100_000
-    p = rig.proxy(fast_upstream, workers=3, log={"level": "warn"}, streams={"memory": "1GiB"}, **MANY)
-    report = play(p, "--cuts", cuts)
+    p = rig.proxy(fast_upstream, workers=3, log={"level": "warn"}, **MANY,
+                  streams={"memory": "1GiB", "keep": "5m" if SANITIZED else "30s"})
+    report = play(p, "--cuts", cuts, "--live", 40 if SANITIZED else 150)
     print(json.dumps(report))
     assert report["cuts"] == cuts
     assert min(report["cut_by"].values()) > cuts // 3

@@ -31,6 +31,8 @@ static const char help[] =
 	"  --leavers N      of 100 viewers so many cut: 100\n"
 	"  --rate R         tokens a second of each stream; without it: flat out, 1000 or 50\n"
 	"  --tokens N       of each stream; without it: up to 800\n"
+	"  --route NAME     how streams begin: chat, completions, ask_get, ask_post; without it: "
+	"any\n"
 	"  --seed N         1\n"
 	"Prints one JSON object. Exit status: 0 good, 1 something came that must not, 2 wrong "
 	"command "
@@ -41,7 +43,8 @@ static struct {
 	unsigned streams, live, viewers;
 	long rate;
 	unsigned tokens;
-} opt = {.live = 80, .viewers = 5, .rate = -1};
+	unsigned route; /* ROUTES: any */
+} opt = {.live = 80, .viewers = 5, .rate = -1, .route = ROUTES};
 
 static struct run run = {.seed = 1, .cuts_wanted = 1000, .leavers = 100};
 static struct crowd crowds[LIVE_MAX];
@@ -51,6 +54,8 @@ static void choose_tale(struct rng *r, struct tale *t)
 {
 	static const uint32_t rates[] = {0, 0, 0, 1000, 1000, 1000, 50};
 	t->route = (enum route)rng_between(r, 0, ROUTES);
+	if (opt.route < ROUTES)
+		t->route = (enum route)opt.route;
 	t->rate = opt.rate >= 0 ? (uint32_t)opt.rate : rates[rng_between(r, 0, 7)];
 	t->tokens = opt.tokens ? opt.tokens : rng_between(r, 1, t->rate == 50 ? 60 : 800);
 	if (!opt.tokens && rng_is(r, 2) && t->rate != 50)
@@ -171,6 +176,14 @@ static void report(double seconds)
 	puts("}");
 }
 
+static unsigned route_named(const char *name)
+{
+	unsigned i = 0;
+	while (i < ROUTES && strcmp(name, route_names[i]) != 0)
+		i++;
+	return i;
+}
+
 static int read_options(int argc, char **argv)
 {
 	static const struct option options[] = {{"port", required_argument, NULL, 'p'},
@@ -182,6 +195,7 @@ static int read_options(int argc, char **argv)
 						{"rate", required_argument, NULL, 'r'},
 						{"tokens", required_argument, NULL, 't'},
 						{"seed", required_argument, NULL, 'S'},
+						{"route", required_argument, NULL, 'R'},
 						{0}};
 	int o;
 	run.to = (struct sockaddr_in){.sin_family = AF_INET,
@@ -206,6 +220,8 @@ static int read_options(int argc, char **argv)
 			opt.tokens = (unsigned)n;
 		else if (o == 'S')
 			run.seed = n;
+		else if (o == 'R')
+			opt.route = route_named(optarg);
 		else
 			return -1;
 	}
