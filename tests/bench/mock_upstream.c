@@ -36,8 +36,9 @@ struct conn {
 	int fd;
 	bool streaming, opened, blocked;
 	struct heap_node next_token;
-	uint64_t unblocked_ns;    /* the last time */
-	struct conn *prev, *next; /* the ring of flat-out streams */
+	uint64_t unblocked_ns;      /* the last time */
+	struct conn *prev, *next;   /* the ring of flat-out streams */
+	struct conn *older, **link; /* all connections */
 	struct request request;
 	struct completion completion;
 	char *in; /* what has come of a request; NULL: nothing */
@@ -47,7 +48,7 @@ struct conn {
 
 static int epoll_fd, listen_fd;
 static struct heap heap;
-static struct conn *ring;
+static struct conn *ring, *newest;
 static volatile sig_atomic_t stopping;
 
 static struct {
@@ -80,6 +81,9 @@ static void conn_close(struct conn *c)
 		seen.left++;
 	heap_remove(&heap, &c->next_token);
 	ring_remove(c);
+	*c->link = c->older;
+	if (c->older)
+		c->older->link = c->link;
 	close(c->fd);
 	free(c->in);
 	free(c);
@@ -272,6 +276,11 @@ static void accept_all(void)
 		if (!c)
 			abort();
 		c->fd = fd;
+		c->older = newest;
+		c->link = &newest;
+		if (newest)
+			newest->link = &c->older;
+		newest = c;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 		struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 					.data.ptr = c};
@@ -414,6 +423,9 @@ int main(int argc, char **argv)
 	       (unsigned long long)seen.tokens, (unsigned long long)seen.writes_blocked);
 	histogram_print(&seen.late, stdout);
 	puts("}");
+	while (newest)
+		conn_close(newest);
+	heap_fini(&heap);
 	return 0;
 usage:
 	fputs("usage: mock_upstream [--host 127.0.0.1] [--port 0]\n", stderr);
