@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
+import threading
 
 from rig import BINARY, SANITIZER_REPORTS, environment
 
@@ -22,26 +24,38 @@ class Tool:
 
     def __init__(self, name, *args):
         self.name = name
+        self._errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([tool(name), *map(str, args)], env=environment(), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, stderr=self._errors, text=True)
+
+    @property
+    def errors(self):
+        self._errors.seek(0)
+        return self._errors.read()
 
     def line(self):
         """The next line, read."""
         text = self.process.stdout.readline()
-        assert text, f"{self.name} ended: {self.process.communicate()[1]}"
+        assert text, f"{self.name} ended: {self.errors}"
         return json.loads(text)
 
     def end(self, timeout=300):
-        """Waits for its end: what it reported last, and its exit status."""
-        out, err = self.process.communicate(timeout=timeout)
-        assert not any(report in err for report in SANITIZER_REPORTS), err
-        assert out, f"{self.name} ended with {self.process.returncode} and without a report: {err}"
-        return json.loads(out.splitlines()[-1]), self.process.returncode
+        """Waits for its end, but not for ever: what it reported last, and its exit status."""
+        watchdog = threading.Timer(timeout, self.process.kill)
+        watchdog.start()
+        out = self.process.stdout.read()
+        status = self.process.wait()
+        watchdog.cancel()
+        assert not any(report in self.errors for report in SANITIZER_REPORTS), self.errors
+        assert out, f"{self.name} ended with {status} and without a report: {self.errors}"
+        return json.loads(out.splitlines()[-1]), status
 
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
+        self.process.stdout.close()
+        self._errors.close()
 
 
 class FastUpstream(Tool):
