@@ -68,6 +68,7 @@ def test_all_come_back_to_a_server_that_was_killed_and_they_come_spread(rig):
         p = rig.start({**config, "listen": [f"{host}:{port}"]})
 
     report = stampede(port, CLIENTS, "/v1/channels/news", publish, restart)
+    assert report["lost"] == CLIENTS, "each is told that what it had seen is not known any more"
     assert is_spread(report), deciles(report)
     assert busiest(report) < BUSIEST, report["came_back"]
     assert p.is_alive()

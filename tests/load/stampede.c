@@ -43,7 +43,8 @@ struct client {
 	uint32_t retry_ms; /* 0: none came yet */
 	char last_id[80];
 	bool armed, was_cut, is_back, served;
-	uint64_t asked_ns;
+	uint64_t due_ns; /* when this connection was to begin: what the server has asked for, and
+			    not when a busy machine came to it */
 	struct response response;
 	struct events events;
 };
@@ -107,6 +108,7 @@ static void fail(struct client *c, const char *why)
 static void begin(struct client *c)
 {
 	heap_remove(&timers, &c->timer);
+	c->due_ns = c->timer.due_ns;
 	c->response = (struct response){0};
 	c->fd = dial(&opt.to);
 	struct epoll_event e = {.events = EPOLLOUT, .data.ptr = c};
@@ -126,7 +128,6 @@ static void ask(struct client *c)
 			 c->last_id[0] ? "\r\n" : "");
 	struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
 	c->state = ASKED;
-	c->asked_ns = now_ns();
 	if (send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &e) < 0)
 		lose(c);
@@ -145,7 +146,7 @@ static void take_head(struct client *c)
 		return;
 	c->is_back = true;
 	seen.back++;
-	uint64_t slot = (c->asked_ns - cut_ns) / (100 * MS_NS);
+	uint64_t slot = (c->due_ns - cut_ns) / (100 * MS_NS);
 	seen.slots[slot < SLOTS ? slot : SLOTS - 1]++;
 }
 
