@@ -2,6 +2,9 @@
 twice, in order; and the upstream is asked once."""
 
 import json
+import subprocess
+import time
+from contextlib import suppress
 
 import pytest
 
@@ -18,10 +21,14 @@ def fast_upstream():
     u.kill()
 
 
-def play(p, *args, timeout=400):
-    """Lets the viewers play against p: their report."""
+def play(p, *args, timeout=400, meanwhile=None):
+    """Lets the viewers play against p: their report. `meanwhile` is called every half second."""
     viewers = Tool("load/cuts", "--port", p.address[1], *args)
     try:
+        while meanwhile and viewers.process.poll() is None:
+            meanwhile()
+            with suppress(subprocess.TimeoutExpired):
+                viewers.process.wait(0.5)
         report, status = viewers.end(timeout)
     finally:
         viewers.kill()
@@ -43,3 +50,25 @@ def test_cut_at_random_viewers_get_everything_once_and_in_order(rig, fast_upstre
     assert report["gone"] == report["viewers"], "each has heard at last that there is nothing more"
     assert p.metrics()["sluice_streams_live"] == 0
     assert fast_upstream.counts()["requests"] == report["streams"], "the upstream is asked once a stream"
+
+
+def test_twenty_seconds_of_streams_with_some_that_come_and_go_leave_everything_flat(rig, fast_upstream):
+    streams, rate, seconds = 100, 20, 20
+    p = rig.proxy(fast_upstream, workers=2, log={"level": "warn"}, **MANY)
+    samples = []
+
+    def sample():
+        samples.append((time.monotonic(), p.open_files, p.rss - p.metrics()["sluice_log_bytes"]))
+
+    report = play(p, "--streams", streams, "--live", streams, "--viewers", 1, "--rate", rate, "--tokens",
+                  rate * seconds, "--leavers", 10, "--cuts", 10**9, meanwhile=sample)
+    assert report["streams"] == report["gone"] == streams and report["cuts"] > 50
+    began = samples[0][0]
+    steady = [s for s in samples if 5 < s[0] - began < seconds - 2]
+    print([(round(t - began, 1), f, int(r) >> 10) for t, f, r in samples[::4]])
+    files = [s[1] for s in steady]
+    # One that has left and one that comes stand beside each other for a moment.
+    assert max(files) - min(files) <= 2 * streams // 10 + 4, files
+    slope = (steady[-1][2] - steady[0][2]) / (steady[-1][0] - steady[0][0])
+    assert SANITIZED or slope < 40 << 10, f"{slope:.0f} bytes a second beside the logs"
+    assert fast_upstream.counts()["requests"] == streams
