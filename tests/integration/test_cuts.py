@@ -1,7 +1,6 @@
 """The property of the stream log: whatever is cut, and whenever, whoever comes back gets the rest, nothing lost, nothing
 twice, in order; and the upstream is asked once."""
 
-import json
 import subprocess
 import time
 from contextlib import suppress
@@ -42,7 +41,6 @@ def test_cut_at_random_viewers_get_everything_once_and_in_order(rig, fast_upstre
     p = rig.proxy(fast_upstream, workers=3, log={"level": "warn"}, **MANY,
                   streams={"memory": "1GiB", "keep": "5m" if SANITIZED else "30s"})
     report = play(p, "--cuts", cuts, "--live", 40 if SANITIZED else 150)
-    print(json.dumps(report))
     assert report["cuts"] == cuts
     assert min(report["cut_by"].values()) > cuts // 3
     assert min(report["ways"].values()) > cuts // 1000, report["ways"]
@@ -65,7 +63,6 @@ def test_twenty_seconds_of_streams_with_some_that_come_and_go_leave_everything_f
     assert report["streams"] == report["gone"] == streams and report["cuts"] > 50
     began = samples[0][0]
     steady = [s for s in samples if 5 < s[0] - began < seconds - 2]
-    print([(round(t - began, 1), f, int(r) >> 10) for t, f, r in samples[::4]])
     files = [s[1] for s in steady]
     # One that has left and one that comes stand beside each other for a moment.
     assert max(files) - min(files) <= 2 * streams // 10 + 4, files
