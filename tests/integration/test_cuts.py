@@ -1,5 +1,5 @@
-"""The property of the stream log: whatever is cut, and whenever, whoever comes back gets the rest, nothing lost, nothing
-twice, in order; and the upstream is asked once."""
+"""The property of the stream log: whatever is cut, and whenever, whoever comes back gets the rest, nothing lost,
+nothing twice, in order; and the upstream is asked once."""
 
 import subprocess
 import time

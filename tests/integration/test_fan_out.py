@@ -153,8 +153,8 @@ def test_a_hundred_streams_that_nobody_reads_take_little_memory_and_hold_up_no_o
 
     def readers():
         """Fifty others: the 99th percentile of their tokens' latency, in seconds."""
-        load = Tool("bench/load", "--port", p.address[1], "--streams", READERS, "--rate", 50, "--tokens", 150, "--settle", "0.5",
-                    "--window", 2)
+        load = Tool("bench/load", "--port", p.address[1], "--streams", READERS, "--rate", 50,
+                    "--tokens", 150, "--settle", "0.5", "--window", 2)
         try:
             report, status = load.end(60)
         finally:

@@ -2,6 +2,7 @@
 are served."""
 
 import asyncio
+import math
 import random
 import signal
 import statistics
@@ -26,10 +27,11 @@ def deciles(report):
 
 
 def is_spread(report):
-    """Between one and five seconds, evenly: a decile is where it should be, give or take a third of its width."""
+    """Between one and five seconds, evenly: each decile within five standard deviations of its place."""
     wanted = [1000 + 400 * n for n in range(1, 10)]
+    off = 5 * 4000 * 0.5 / math.sqrt(report["clients"])
     within = all(1000 <= r <= 5000 for r in report["retries"])
-    return within and all(abs(have - want) < 133 for have, want in zip(deciles(report), wanted))
+    return within and all(abs(have - want) < off for have, want in zip(deciles(report), wanted))
 
 
 def stampede(port, clients, path, publish, restart):
