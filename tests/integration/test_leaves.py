@@ -312,7 +312,8 @@ def median(lists):
     return values[len(values) // 2]
 
 
-def test_a_slow_viewer_gets_everything_and_holds_up_nobody(rig):
+@pytest.mark.parametrize("format", ["events", "openai", "text"])
+def test_a_slow_viewer_gets_everything_and_holds_up_nobody(rig, format):
     texts = [f"{i:06d} {'y' * 100}\n" for i in range(2000)]
     gate_holder = rig.upstream()
     gate = gate_holder.gate()
@@ -323,13 +324,17 @@ def test_a_slow_viewer_gets_everything_and_holds_up_nobody(rig):
     target = "/ask?q=a&format=events"
     fast = [p.get(target, {"Last-Event-ID": start.id}) for _ in range(2)]
     slow = p.client(receive_buffer=65536, timeout=30)
-    slow.request("GET", target, None, {"Last-Event-ID": start.id})
+    slow.request("GET", f"/v1/streams/{r.header('X-Stream-Id')}?format={format}", None, {"Last-Event-ID": start.id})
+    wait_until(lambda: p.metrics()["sluice_viewers"] == 4, "all to watch")
     gate.open()
     began = time.monotonic()
     for viewer in (r, *fast):
         assert bare_text(viewer.all_events()) == "".join(texts)
     assert time.monotonic() - began < 5
-    assert bare_text(slow.response().all_events()) == "".join(texts)
+    late = slow.response()
+    got = {"events": lambda: bare_text(late.all_events()), "openai": lambda: content(late.all_events()),
+           "text": lambda: late.read().decode()}[format]()
+    assert got == "".join(texts)
     assert len(gate_holder.posts) == 1
 
 
