@@ -52,6 +52,10 @@ void handle_ask(struct exchange *x)
 	}
 	const struct stream_options *streams = x->config->set.streams;
 	bool waits = o.format == FORMAT_EVENTS && !streams->leave_is_set;
-	request_start(x, g, waits ? request_comes_back : streams->when_client_leaves, request_watch,
-		      &o);
+	request_start(x, g,
+		      &(struct request_plan){.leave = waits ? request_comes_back
+							    : streams->when_client_leaves,
+					     .adopts = o.format == FORMAT_EVENTS,
+					     .answer = request_watch,
+					     .arg = &o});
 }

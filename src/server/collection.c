@@ -100,8 +100,10 @@ void handle_begin(struct exchange *x)
 		return;
 	g->request.must_stream = true;
 	const struct stream_options *o = x->config->set.streams;
-	request_start(x, g, o->leave_is_set ? o->when_client_leaves : request_comes_back,
-		      answer_created, NULL);
+	request_start(x, g,
+		      &(struct request_plan){.leave = o->leave_is_set ? o->when_client_leaves
+								      : request_comes_back,
+					     .answer = answer_created});
 }
 
 static int newest_first(const void *a, const void *b)

@@ -1,4 +1,5 @@
 /* The OpenAI routes: from a body to a generation, and on to watching it. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -105,7 +106,7 @@ static uint64_t hash_of(const struct exchange *x, const struct generation *g)
 /* Attaches a repeated request to the stream of its key. True when that is done, or an error was
  * answered. */
 static bool attach_by_key(struct exchange *x, struct stream *fresh, const struct generation *g,
-			  const char *key, request_answer *answer, void *arg)
+			  const char *key, const struct request_plan *plan)
 {
 	bool same = false;
 	/* Each owner has keys of their own; a header's value has no line end. */
@@ -119,12 +120,42 @@ static bool attach_by_key(struct exchange *x, struct stream *fresh, const struct
 	if (!there)
 		return false;
 	if (same)
-		answer(x, there, false, arg);
+		plan->answer(x, there, false, plan->arg);
 	else
 		respond_refusal(x, 422, "invalid_request_error", "idempotency_key_reused",
 				"this Idempotency-Key was used for another request");
 	stream_unref(there);
 	return true;
+}
+
+/* What was asked, and by whom. */
+static void put_label(const struct exchange *x, const struct generation *g, struct sl_buf *out)
+{
+	const char *owner = access_owner(x);
+	sl_buf_init(out, 256);
+	sl_buf_printf(out, "%s\n\n%" PRIx64, owner ? owner : "", hash_of(x, g));
+}
+
+/* True when there is a stream to take over, and it was answered with. */
+static bool adopt(struct exchange *x, const struct generation *g, const struct request_plan *plan)
+{
+	struct sl_buf label;
+	put_label(x, g, &label);
+	struct stream *s = label.p ? stream_table_adopt(x->server->table, label.p) : NULL;
+	sl_buf_fini(&label);
+	if (s)
+		plan->answer(x, s, false, plan->arg);
+	stream_unref(s);
+	return s != NULL;
+}
+
+static void make_adoptable(struct exchange *x, const struct generation *g, struct stream *s)
+{
+	struct sl_buf label;
+	put_label(x, g, &label);
+	if (label.p)
+		stream_table_label(x->server->table, s, label.p);
+	sl_buf_fini(&label);
 }
 
 void request_watch(struct exchange *x, struct stream *s, bool fresh, void *arg)
@@ -155,9 +186,9 @@ static bool choose_model(struct exchange *x, struct generation *g)
 	return false;
 }
 
-void request_start(struct exchange *x, struct generation *g, struct leave leave,
-		   request_answer *answer, void *arg)
+void request_start(struct exchange *x, struct generation *g, const struct request_plan *plan)
 {
+	struct leave leave = plan->leave;
 	const char *key =
 		strcmp(x->method, "POST") == 0 ? exchange_header(x, "Idempotency-Key") : NULL;
 	if (key && (!*key || strlen(key) > IDEMPOTENCY_KEY_MAX)) {
@@ -166,7 +197,8 @@ void request_start(struct exchange *x, struct generation *g, struct leave leave,
 				"an Idempotency-Key has 1 to 255 characters");
 		return;
 	}
-	if (g->kind == GENERATION_POST && !choose_model(x, g)) {
+	bool adopts = plan->adopts && !key;
+	if ((g->kind == GENERATION_POST && !choose_model(x, g)) || (adopts && adopt(x, g, plan))) {
 		generation_free(g);
 		return;
 	}
@@ -178,13 +210,15 @@ void request_start(struct exchange *x, struct generation *g, struct leave leave,
 					    g->kind == GENERATION_MODELS ? none
 					    : model.p                    ? model
 									 : SL_LIT(""));
-	if (!s || (key && attach_by_key(x, s, g, key, answer, arg))) {
+	if (!s || (key && attach_by_key(x, s, g, key, plan))) {
 		generation_free(g);
 		stream_unref(s);
 		return;
 	}
+	if (adopts && s->leave.what == LEAVE_DETACH)
+		make_adoptable(x, g, s);
 	x->server->generator->start(x->server->generator, s, g);
-	answer(x, s, true, arg);
+	plan->answer(x, s, true, plan->arg);
 	stream_unref(s);
 }
 
@@ -232,7 +266,10 @@ void handle_completion(struct exchange *x)
 	g->whole = !g->request.stream || g->dialect == SL_DIALECT_OPENAI_JSON;
 	o.format = g->whole ? FORMAT_WHOLE : FORMAT_OPENAI;
 	o.hide_usage = !g->request.include_usage;
-	request_start(x, g, x->config->set.streams->when_client_leaves, request_watch, &o);
+	request_start(x, g,
+		      &(struct request_plan){.leave = x->config->set.streams->when_client_leaves,
+					     .answer = request_watch,
+					     .arg = &o});
 }
 
 void handle_models(struct exchange *x)
@@ -249,6 +286,9 @@ void handle_models(struct exchange *x)
 		return;
 	}
 	g->whole = true;
-	request_start(x, g, (struct leave){.what = LEAVE_CANCEL}, request_watch,
-		      &(struct watch_options){.format = FORMAT_WHOLE});
+	request_start(
+		x, g,
+		&(struct request_plan){.leave.what = LEAVE_CANCEL,
+				       .answer = request_watch,
+				       .arg = &(struct watch_options){.format = FORMAT_WHOLE}});
 }

@@ -21,10 +21,18 @@ typedef void request_answer(struct exchange *x, struct stream *s, bool fresh, vo
 /* The generation that the request's body asks for on its route. NULL: an error was answered. */
 struct generation *request_of_body(struct exchange *x);
 
+struct request_plan {
+	struct leave leave; /* where the client, its key or an Idempotency-Key says nothing else */
+	/* The client repeats its request by itself when it is cut off, and cannot say that it does:
+	 * it takes over what the same request has begun and nobody has read a word of. */
+	bool adopts;
+	request_answer *answer;
+	void *arg;
+};
+
 /* A new stream for g (taken), begun; or, with an Idempotency-Key that was used before, the stream
- * of that key. Then `answer`, unless an error was answered. */
-void request_start(struct exchange *x, struct generation *g, struct leave leave,
-		   request_answer *answer, void *arg);
+ * of that key. Then the plan's answer, unless an error was answered. */
+void request_start(struct exchange *x, struct generation *g, const struct request_plan *plan);
 
 /* The answer that watches the stream from its start; arg: struct watch_options. */
 request_answer request_watch;

@@ -64,7 +64,7 @@ void stream_unref(struct stream *s)
 	free(s->name);
 	free(s->owner);
 	free(s->upstream);
-	free(s->idempotency_key);
+	free(s->key);
 	free(s);
 }
 

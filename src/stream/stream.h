@@ -108,7 +108,8 @@ struct stream {
 
 	/* The table's. */
 	_Atomic uint32_t refs;
-	char *idempotency_key;        /* NULL: none; set before the stream begins */
+	char *key;                    /* idempotency key or label; NULL: none */
+	bool adoptable;               /* `key` is a label (stream_table_label) */
 	uint64_t request_hash;        /* of what was asked with it */
 	struct stream *by_key;        /* chain */
 	struct stream *by_id;         /* chain */

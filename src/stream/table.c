@@ -43,9 +43,9 @@ static void unhash(struct stream_table *t, struct stream *s)
 		at = &(*at)->by_id;
 	*at = s->by_id;
 	s->listed = false;
-	if (!s->idempotency_key)
+	if (!s->key)
 		return;
-	at = &t->key_bucket[bucket_of(sl_slice_str(s->idempotency_key))];
+	at = &t->key_bucket[bucket_of(sl_slice_str(s->key))];
 	while (*at != s)
 		at = &(*at)->by_key;
 	*at = s->by_key;
@@ -163,9 +163,18 @@ struct stream *stream_find(struct stream_table *t, struct sl_slice id)
 static struct stream *by_key(struct stream_table *t, const char *key)
 {
 	struct stream *s = t->key_bucket[bucket_of(sl_slice_str(key))];
-	while (s && strcmp(s->idempotency_key, key) != 0)
+	while (s && strcmp(s->key, key) != 0)
 		s = s->by_key;
 	return s && is_expired(s) ? NULL : s;
+}
+
+/* Puts s into the chain of its key; under the lock. */
+static void hash_key(struct stream_table *t, struct stream *s, char *key)
+{
+	struct stream **b = &t->key_bucket[bucket_of(sl_slice_str(key))];
+	s->key = key;
+	s->by_key = *b;
+	*b = s;
 }
 
 struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, const char *key,
@@ -180,11 +189,8 @@ struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, 
 		unhash(t, fresh);
 		t->n_live--;
 	} else if (copy) {
-		struct stream **b = &t->key_bucket[bucket_of(sl_slice_str(copy))];
-		fresh->idempotency_key = copy;
 		fresh->request_hash = request_hash;
-		fresh->by_key = *b;
-		*b = fresh;
+		hash_key(t, fresh, copy);
 		copy = NULL;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -192,6 +198,38 @@ struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, 
 	if (there)
 		stream_unref(fresh); /* the table's */
 	return there;
+}
+
+void stream_table_label(struct stream_table *t, struct stream *s, const char *label)
+{
+	char *copy = strdup(label);
+	pthread_mutex_lock(&t->lock);
+	if (copy && s->listed && !s->key) {
+		s->adoptable = true;
+		hash_key(t, s, copy);
+		copy = NULL;
+	}
+	pthread_mutex_unlock(&t->lock);
+	free(copy);
+}
+
+static bool is_orphan(const struct stream *s)
+{
+	enum stream_state state = s->state;
+	return s->adoptable && s->viewer_count == 0 && s->furthest == 0 && state != STREAM_FAILED &&
+	       state != STREAM_STOPPED && !is_expired(s);
+}
+
+struct stream *stream_table_adopt(struct stream_table *t, const char *label)
+{
+	pthread_mutex_lock(&t->lock);
+	struct stream *s = t->key_bucket[bucket_of(sl_slice_str(label))];
+	while (s && (strcmp(s->key, label) != 0 || !is_orphan(s)))
+		s = s->by_key;
+	if (s)
+		stream_ref(s);
+	pthread_mutex_unlock(&t->lock);
+	return s;
 }
 
 static bool is_owned_by(const struct stream *s, const char *owner)
@@ -229,7 +267,7 @@ void stream_table_ended(struct stream_table *t, struct stream *s)
 	pthread_mutex_lock(&t->lock);
 	assert(s->listed);
 	uint64_t keep_ms = t->keep_ms;
-	if (s->idempotency_key && t->idempotency_keep_ms > keep_ms)
+	if (s->key && !s->adoptable && t->idempotency_keep_ms > keep_ms)
 		keep_ms = t->idempotency_keep_ms;
 	s->keep_until_ms = clock_ms() + keep_ms;
 	s->older = t->newest;

@@ -50,6 +50,17 @@ struct stream *stream_find(struct stream_table *t, struct sl_slice id);
 struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, const char *key,
 				  uint64_t request_hash, bool *same);
 
+/*
+ * For clients that come back without having learned the name of what they began: they were cut off
+ * before the first word of it. label: what was asked, and by whom; no idempotency key is like it.
+ */
+/* s, which has just been made, can be found by that label; any number of streams may have the same.
+ */
+void stream_table_label(struct stream_table *t, struct stream *s, const char *label);
+/* One of those that nobody watches and nobody has read a word of, unless it failed, with a
+ * reference for the caller; NULL. */
+struct stream *stream_table_adopt(struct stream_table *t, const char *label);
+
 /* All streams of that owner (NULL: nobody's) that are called something, each with a reference for
  * the caller, as an array for free(). NULL without memory. */
 struct stream **stream_table_all(struct stream_table *t, const char *owner, size_t *n);

@@ -511,6 +511,60 @@ def test_a_browser_that_is_cut_at_random_gets_everything_once(proxy, upstream, p
     assert cuts > 20 and posts() == 1
 
 
+def nobody_watches(proxy):
+    wait_until(lambda: proxy.metrics()["sluice_viewers"] == 0, "the viewers to leave")
+
+
+def test_who_is_cut_off_before_the_first_event_takes_over_what_it_began(proxy, upstream, posts):
+    gate = upstream.gate()
+    upstream.script = [ROLE, gate, *map(token, "ab"), FINISH, DONE]
+    target = "/ask?q=cut+before+the+first+event&format=events"
+    for cut in ("close", "reset", "close"):
+        client = proxy.client().request("GET", target)
+        wait_until(lambda: proxy.metrics()["sluice_viewers"] == 1, "the viewer")
+        client.close() if cut == "close" else client.reset()
+        nobody_watches(proxy)
+    client = proxy.client().request("GET", target)
+    gate.open()
+    events = client.response().all_events()
+    assert bare_text(events) == "ab" and events[-1].type == "done"
+    assert posts() == 1
+
+
+def test_an_answer_that_was_complete_before_anybody_read_it_is_taken_over_too(proxy, upstream, posts):
+    gate = upstream.gate()
+    upstream.script = [gate, ROLE, *map(token, "ab"), FINISH, DONE]
+    target = "/ask?q=complete+before+it+was+read&format=events"
+    client = proxy.client().request("GET", target)
+    wait_until(lambda: proxy.metrics()["sluice_viewers"] == 1, "the viewer")
+    client.close()
+    nobody_watches(proxy)
+    done = len(proxy.logged("stream_end"))
+    gate.open()
+    proxy.wait_log("stream_end", count=done + 1)
+    assert bare_text(proxy.get(target).all_events()) == "ab"
+    assert posts() == 1
+    assert bare_text(proxy.get(target).all_events()) == "ab"  # it was read: this is another question
+    assert posts() == 2
+
+
+def test_what_somebody_has_read_of_or_watches_is_never_taken_over(proxy, upstream, posts):
+    upstream.script = [ROLE, token("a"), stall]
+    target = "/ask?q=read+or+watched&format=events"
+    r = proxy.get(target)
+    r.next_event()
+    watched = proxy.get(target)  # at the same time
+    watched.next_event()
+    r.client.close()
+    watched.client.close()
+    nobody_watches(proxy)
+    other = proxy.get(target)  # both were read
+    other.next_event()
+    assert len({x.header("X-Stream-Id") for x in (r, watched, other)}) == 3
+    assert posts() == 3
+    other.client.close()
+
+
 def test_the_same_post_with_a_last_event_id_goes_on_with_the_stream(proxy, upstream, posts):
     upstream.script = answer(*"abcdef", usage=True)
     r = proxy.chat()

@@ -787,6 +787,34 @@ START_TEST(a_stream_that_nobody_came_to_watch_ends_after_its_grace)
 }
 END_TEST
 
+START_TEST(an_orphan_is_adopted_once_by_who_asks_the_same)
+{
+	options.when_client_leaves = (struct leave){LEAVE_DETACH, 3000};
+	struct stream *s = new_stream(), *other = new_stream();
+	struct viewer v;
+	stream_table_label(&table, s, "a\n\n1");
+	stream_table_label(&table, other, "a\n\n1"); /* as many as there are clients */
+	attach(s, &v, 0);
+	struct stream *found = stream_table_adopt(&table, "a\n\n1");
+	ck_assert_ptr_eq(found, other); /* s is watched */
+	stream_unref(found);
+	ck_assert_ptr_null(stream_table_adopt(&table, "a\n\n2"));
+	append_text(s, "x");
+	viewer_detach(&v);
+	found = stream_table_adopt(&table, "a\n\n1");
+	ck_assert_ptr_nonnull(found); /* unread, both */
+	stream_unref(found);
+	attach(s, &v, 0);
+	next_text(&v);
+	viewer_detach(&v);
+	stream_stop(other);
+	loop_turn(&loop, 0);
+	ck_assert_ptr_null(stream_table_adopt(&table, "a\n\n1")); /* one was read, one stopped */
+	stream_unref(s);
+	stream_unref(other);
+}
+END_TEST
+
 START_TEST(the_list_of_an_owner_has_their_streams_and_no_others)
 {
 	int error;
@@ -916,6 +944,7 @@ int main(void)
 	tcase_add_test(t, the_end_of_a_stopped_stream_knows_the_name_of_its_chunks);
 	tcase_add_test(t, a_failure_is_partial_when_there_was_content);
 	tcase_add_test(t, a_stream_that_nobody_came_to_watch_ends_after_its_grace);
+	tcase_add_test(t, an_orphan_is_adopted_once_by_who_asks_the_same);
 	tcase_add_test(t, the_list_of_an_owner_has_their_streams_and_no_others);
 	tcase_add_test(t, an_upstream_has_failed_when_the_fault_is_its_own);
 	tcase_add_test(t, positions_are_an_id_a_dot_and_a_number);
