@@ -74,8 +74,9 @@ const struct config_option config_options[] = {
 	 RANGE("10ms", "1h"), IN(server.request_headers_ms)},
 	{"timeouts.request_body", "duration", "30s", "for a client to send its body",
 	 RANGE("10ms", "1h"), IN(server.request_body_ms)},
-	{"timeouts.idle", "duration", "75s", "how long an unused connection stays open",
-	 RANGE("1s", "24h"), IN(server.idle_ms)},
+	{"timeouts.idle", "duration", "75s",
+	 "for a client that neither asks nor takes what is there", RANGE("1s", "24h"),
+	 IN(server.idle_ms)},
 	{"timeouts.drain", "duration", "30s", "for running streams to end after SIGTERM",
 	 RANGE("0", "24h"), IN(server.drain_ms)},
 

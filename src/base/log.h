@@ -1,6 +1,6 @@
 /*
  * The log: one JSON line an event. Never a prompt, a token or a key: names, ids, numbers and
- *reasons only.
+ * reasons only.
  *
  *	log_event(LOG_INFO, "stream_open", {"stream", LOG_STR(id)}, {"status", LOG_INT(200)});
  *

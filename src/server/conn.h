@@ -2,12 +2,12 @@
  * One client connection and the request on it.
  *
  * A suspended connection notices nothing in libmicrohttpd, so its descriptor stands in our own
- *epoll too: when the client leaves (FIN, also half-closed, or RST) we know at once, before the
- *first token and while the upstream is silent.
+ * epoll too: when the client leaves (FIN, also half-closed, or RST) we know at once, before the
+ * first token and while the upstream is silent.
  *
- *	READING ─body complete─▶ handler ─┬─ answered at once ─────────────────────▶ ANSWERED
- *	                                  └─▶ WAITING ─first content, end, time─▶ STREAMING ─▶
- *ANSWERED (suspended)                    (suspended between tokens)
+ *	READING ─body complete─▶ handler ─┬─ answered at once ────────────────────────────▶ ANSWERED
+ *	                                  └─▶ WAITING ─content, end, time─▶ STREAMING ─end─▶ ANSWERED
+ *	                                      (suspended)                   (suspended between tokens)
  */
 #ifndef SERVER_CONN_H
 #define SERVER_CONN_H

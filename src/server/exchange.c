@@ -37,7 +37,7 @@ static void tick(struct timer *t)
 	if (x->state == X_WAITING)
 		x->time_up = true;
 	else
-		x->out.heartbeat_due = true;
+		output_tick(x);
 	exchange_resume(x);
 }
 

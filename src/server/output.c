@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "server/server_private.h"
 
 #define HEARTBEAT        ": hb\n" /* no empty line: it stands at the head of the next block */
@@ -109,6 +110,7 @@ static int send_bytes(struct exchange *x, const char *p, size_t n)
 		return -1;
 	memcpy(o->rest, p + (n - o->rest_n), o->rest_n);
 	watch_socket(x, true);
+	exchange_set_time(x, x->config->set.options->idle_ms);
 	return 0;
 }
 
@@ -169,13 +171,29 @@ void output_writable(struct exchange *x)
 			return; /* the next edge comes */
 		if (n < 0) {
 			give_up(x);
-			break;
+			exchange_resume(x);
+			return;
 		}
 		o->rest_at += (size_t)n;
+		exchange_set_time(x, x->config->set.options->idle_ms);
 	}
 	output_fini(o);
 	watch_socket(x, false);
+	if (o->heartbeat_ms)
+		exchange_set_time(x, o->heartbeat_ms);
 	exchange_resume(x);
+}
+
+void output_tick(struct exchange *x)
+{
+	struct output *o = &x->out;
+	if (!o->rest) {
+		o->heartbeat_due = o->heartbeat_ms > 0;
+		return;
+	}
+	log_event(LOG_DEBUG, "client_stalled", {"request", LOG_STR(x->request_id)});
+	give_up(x);
+	shutdown(x->conn->io.fd, SHUT_RDWR);
 }
 
 void output_fini(struct output *o)

@@ -12,8 +12,9 @@
  *	read_body ─ nothing now: arm, suspend ─▶ SUSPENDED ─ woken ─▶ output_send
  *	    ▲                                        ▲                    │
  *	    │                                        ├── all sent: arm ───┤
- *	    │                                        ├── socket is full ──┤ the rest waits for
- *EPOLLOUT └────────────── resume ──────────────────┴── finished, broken ┘
+ *	    │                                        ├── socket is full ──┤ the rest waits for EPOLLOUT,
+ *	    │                                        │                    │ at most timeouts.idle
+ *	    └────────────── resume ──────────────────┴── finished, broken ┘
  */
 #ifndef SERVER_OUTPUT_H
 #define SERVER_OUTPUT_H
@@ -57,6 +58,10 @@ bool output_send(struct exchange *x);
 
 /* The socket takes bytes again. */
 void output_writable(struct exchange *x);
+
+/* Time has passed: a heartbeat is due; or the client has taken nothing of what waits for it, and is
+ * cut. */
+void output_tick(struct exchange *x);
 
 /* Idempotent. */
 void output_fini(struct output *o);

@@ -2,8 +2,7 @@
  * Tickets: URLs that can be read without a key, for a while. EventSource sends no headers, and a
  * link is clicked without any.
  *
- *	/v1/streams/{id}?ticket={expires, Unix seconds}.{base64url(HMAC-SHA256(secret, id,
- *expires))}
+ *	/v1/streams/{id}?ticket={expires}.{base64url(HMAC-SHA256(secret, id, expires))}
  *
  * A ticket opens one stream for reading and nothing else. Nobody keeps it: it is good when we made
  * it, which only who has the secret of this process can have done.

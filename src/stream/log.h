@@ -1,6 +1,6 @@
 /*
  * The log of one stream: append-only, in segments, with any number of readers at their own
- *positions.
+ * positions.
  *
  *	 first_seq                                   next_seq
  *	┌───────────────┐  ┌───────────────┐  ┌─────────┐
@@ -9,8 +9,8 @@
  *	  evicted from here       └ a cursor holds its segment, so what it points at stays
  *
  * The owner's thread appends and evicts. Any thread may read through a cursor of its own: what is
- *published never changes, segments are counted, and the lock is held only to step from one segment
- *to the next. A slow reader pins one segment, never the chain.
+ * published never changes, segments are counted, and the lock is held only to step from one segment
+ * to the next. A slow reader pins one segment, never the chain.
  */
 #ifndef STREAM_LOG_H
 #define STREAM_LOG_H
@@ -25,9 +25,8 @@
 #define LOG_ENTRY_STOPPED (1 << 15)
 /* Beside SL_ENTRY_FAILED: there had been content before. */
 #define LOG_ENTRY_PARTIAL (1 << 14)
-#define LOG_ENTRY_FLAGS                                                          \
-	(LOG_ENTRY_STOPPED | LOG_ENTRY_PARTIAL) /* those that are not a reader's \
-						 */
+/* Those that are not a reader's. */
+#define LOG_ENTRY_FLAGS (LOG_ENTRY_STOPPED | LOG_ENTRY_PARTIAL)
 
 /* One entry as it stands in a segment. */
 struct log_entry {

@@ -1,6 +1,6 @@
 /*
  * A stream: one generation (or anything else that makes entries) between its producer and its
- *viewers.
+ * viewers.
  *
  *	producer ──append──▶ log ◀──cursor── viewer, viewer, … on any worker
  *
@@ -9,8 +9,8 @@
  *	    └─────────────────────────────┴─▶ FAILED     an error, or all viewers left
  *
  * A stream lives on the worker that made it: what is marked "owner" runs on that worker's thread
- *only. A viewer lives on the worker of its client, which may be another one; it reads the log
- *directly and is woken by mail. The end is an entry in the log like any other, and happens once.
+ * only. A viewer lives on the worker of its client, which may be another one; it reads the log
+ * directly and is woken by mail. The end is an entry in the log like any other, and happens once.
  */
 #ifndef STREAM_STREAM_H
 #define STREAM_STREAM_H

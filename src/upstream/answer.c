@@ -7,7 +7,7 @@
  *	   └── refused, silent, broken: the stream fails ────────────▶ freed
  *
  * Lingering: the answer is complete and its viewers know; the rest of the response is read so that
- *the connection can serve again.
+ * the connection can serve again.
  */
 #include <stdlib.h>
 #include <strings.h>
@@ -20,7 +20,7 @@
 
 #define LINGER_MS      1000
 #define ERROR_TEXT_MAX 65536
-#define AFTER_FINISH_MS                                                          \
+#define AFTER_FINISH_MS \
 	5000 /* a finish reason was read: how long its usage and [DONE] may take \
 	      */
 

@@ -1,14 +1,14 @@
 /*
  * HTTP to upstreams: libcurl's multi interface on a worker's loop. A transfer is one request and
- *its response.
+ * its response.
  *
  *	transfer_start ─▶ head() ─▶ body()* ─▶ done()
  *	        └───────────────────────────────▶ done()      refused, unreachable, broken
  *	transfer_cancel: nothing more is called, the connection is closed at once
  *
  * One POST goes out for one transfer, whatever happens to a reused connection: libcurl would send
- *it again by itself, and it would be paid twice. Redirects are not followed, the environment's
- *proxies are not looked at, only http and https are spoken.
+ * it again by itself, and it would be paid twice. Redirects are not followed, the environment's
+ * proxies are not looked at, only http and https are spoken.
  */
 #ifndef UPSTREAM_TRANSFER_H
 #define UPSTREAM_TRANSFER_H

@@ -1,6 +1,6 @@
 /*
  * The upstream side of a worker: takes generations from the server, asks an LLM API, and fills
- *their streams.
+ * their streams.
  *
  *	generation ─▶ route ─▶ transfer ─▶ reader ─▶ stream_append
  */

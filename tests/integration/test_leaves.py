@@ -2,12 +2,13 @@
 nobody else notices."""
 
 import json
+import socket
 import threading
 import time
 
 import pytest
 
-from client import Client
+from client import Client, Cut
 from outcome import ask
 from rig import SANITIZED, bare_text, content, parallel, wait_until
 from upstream import DONE, FINISH, ROLE, USAGE_FRAME, stall, token
@@ -284,6 +285,39 @@ def test_a_client_that_reads_nothing_pauses_its_upstream_and_gets_everything_lat
     data = [b.partition(b"data: ")[2] for b in r.read().split(b"\n\n")]
     assert "".join(json.loads(d)["choices"][0]["delta"].get("content", "") for d in data[:-2]) == "".join(LINES)
     assert data[-2] == b"[DONE]"
+
+
+@pytest.mark.parametrize("way", ["text", "chat"])
+def test_a_client_that_takes_nothing_is_cut_after_the_idle_time(rig, way):
+    upstream = rig.upstream(play_by_prompt)
+    p = rig.proxy(upstream, timeouts={"idle": "1s"})
+    files = p.open_files
+    began = time.monotonic()
+    client = begin_to_read_nothing(p, way)
+    upstream.until(lambda: len(upstream.posts) == 1)
+    connection = upstream.posts[0].connection
+    upstream.until(lambda: connection.closed)  # nobody is left to generate for
+    assert 1 <= time.monotonic() - began < 8
+    wait_until(lambda: p.open_files <= files + 2, "the client's connection to be closed")
+    with pytest.raises((Cut, OSError)):
+        client.response("POST").read()
+
+
+def test_a_slow_client_that_takes_something_now_and_then_is_not_cut(rig):
+    upstream = rig.upstream(play_by_prompt)
+    p = rig.proxy(upstream, timeouts={"idle": "1s"})
+    client = begin_to_read_nothing(p)
+    client.sock.setblocking(True)
+    taken, ended = 0, time.monotonic() + 4
+    while time.monotonic() < ended:
+        taken += len(client.sock.recv(200_000, socket.MSG_WAITALL))
+        time.sleep(0.3)  # its pace is what is tested
+    client.sock.settimeout(20)
+    while more := client.sock.recv(1 << 20):
+        taken += len(more)
+        if taken > 24_000_000:
+            break
+    assert taken > 24_000_000
 
 
 def test_many_clients_that_read_nothing_take_little_memory(rig):
