@@ -90,10 +90,10 @@ struct exchange {
 	/* watch.c: one stream */
 	struct viewer viewer;
 	struct encoder encoder;
-	uint64_t backlog;             /* entries up to this one may be merged: it came late */
-	int64_t level;                /* messages below it are passed over */
-	bool any_end, newer, endless; /* see struct watch_options */
-	bool lost;                    /* entries that this client has not read are gone: say so */
+	uint64_t backlog; /* entries up to this one may be merged: it came late */
+	int64_t level;    /* messages below it are passed over */
+	bool at_once, any_end, newer, endless; /* see struct watch_options */
+	bool lost; /* entries that this client has not read are gone: say so */
 };
 
 /* A connection that was accepted; it is counted already, and the descriptor its own. It goes to

@@ -122,64 +122,75 @@ static bool is_passed_over(const struct exchange *x, const struct encoder_entry 
 	       in->entry.events[0].n0 < x->level;
 }
 
-/* Writes the entry at the cursor. False: the window is full. */
-static bool write_entry(struct exchange *x, const struct log_entry *e, struct sl_window *w)
+/* Writes the entry at the cursor, or as much of it as there is room for. */
+static size_t write_entry(struct exchange *x, const struct log_entry *e, char *buf, size_t max)
 {
 	struct encoder_entry in;
+	struct sl_window w = sl_window(buf, max, x->out.skip);
 	watch_unpack(x->server, e, &in);
 	if (!is_passed_over(x, &in))
-		encoder_write(&x->encoder, &in, w);
-	if (w->cut)
-		return false;
+		encoder_write(&x->encoder, &in, &w);
+	x->out.skip += w.written;
+	if (w.cut)
+		return w.written;
 	encoder_done(&x->encoder, &in);
 	x->out.skip = 0;
 	x->out.finished = in.entry.flags & (SL_ENTRY_END | SL_ENTRY_FAILED);
 	viewer_advance(&x->viewer, e);
-	return true;
+	return w.written;
 }
 
-static bool is_merged(enum format f)
+/* A channel may have become somebody else's since this client began to watch it. */
+static bool may_read_on(const struct exchange *x)
 {
-	return f == FORMAT_EVENTS;
+	const struct stream *s = x->viewer.stream;
+	return !x->endless || !s->owner || access_owns(x, s);
+}
+
+static bool is_merged(const struct exchange *x, const struct log_entry *e)
+{
+	return x->encoder.format == FORMAT_EVENTS && e->seq <= x->backlog && x->out.skip == 0;
+}
+
+/* Writes what the viewer reads next. 0: nothing, or there is no room for more. */
+static size_t write_next(struct exchange *x, char *buf, size_t max)
+{
+	const struct log_entry *e;
+	int r = viewer_peek(&x->viewer, &e);
+	if (r < 0)
+		x->lost = true;
+	if (x->lost)
+		return write_lost(x, buf, max);
+	if (r == 0)
+		return 0;
+	if (!may_read_on(x)) {
+		x->out.finished = true;
+		return 0;
+	}
+	if (is_merged(x, e)) {
+		size_t n =
+			watch_write_run(x->server, &x->viewer, &x->encoder, x->backlog, buf, max);
+		if (n > 0)
+			return n;
+	}
+	return write_entry(x, e, buf, max);
 }
 
 static size_t fill(struct exchange *x, char *buf, size_t max)
 {
-	const struct log_entry *e;
 	size_t n = 0;
+	uint64_t seq;
 	if (!x->viewer.stream) {
 		x->out.broken = true;
 		return 0;
 	}
-	while (n < max && !x->out.finished) {
-		int r = viewer_peek(&x->viewer, &e);
-		if (r == 0 && !x->lost)
+	do { /* an entry that shows nothing is no reason to stop */
+		seq = x->viewer.cursor.seq;
+		size_t more = write_next(x, buf + n, max - n);
+		n += more;
+		if (more == 0 && x->viewer.cursor.seq == seq)
 			break;
-		size_t done = 0;
-		if (r < 0 || x->lost) {
-			x->lost = true;
-			done = write_lost(x, buf + n, max - n);
-			if (done == 0)
-				break;
-		} else if (x->endless && x->viewer.stream->owner &&
-			   !access_owns(x, x->viewer.stream)) {
-			x->out.finished = true; /* somebody else's by now */
-		} else if (x->out.skip == 0 && e->seq <= x->backlog &&
-			   is_merged(x->encoder.format)) {
-			done = watch_write_run(x->server, &x->viewer, &x->encoder, x->backlog,
-					       buf + n, max - n);
-		}
-		n += done;
-		if (done > 0 || x->out.finished)
-			continue;
-		struct sl_window w = sl_window(buf + n, max - n, x->out.skip);
-		bool whole = write_entry(x, e, &w);
-		n += w.written;
-		if (!whole) {
-			x->out.skip += w.written;
-			break;
-		}
-	}
+	} while (n < max && !x->out.finished && x->out.skip == 0);
 	return n;
 }
 
@@ -243,18 +254,16 @@ static bool waits_for_end(const struct exchange *x)
 	       (x->encoder.format == FORMAT_DOCUMENT && !x->newer);
 }
 
-/* Something can be said: looks ahead what it is. */
-static void answer(struct exchange *x)
+/* Looks ahead what there is to say: an error before any content, or a whole body, is answered with.
+ */
+static void answer_ahead(struct exchange *x)
 {
 	struct log_cursor ahead;
 	const struct log_entry *e;
 	enum format format = x->encoder.format;
-	loop_stop_timer(x->server->loop, &x->tick);
 	log_cursor_init(&ahead, &x->viewer.stream->log, x->viewer.cursor.seq);
-	while (format != FORMAT_DOCUMENT || !x->any_end) {
-		if (log_cursor_peek(&ahead, &e) != 1)
-			break;
-		if (e->flags & SL_ENTRY_FAILED && !x->any_end) {
+	while (log_cursor_peek(&ahead, &e) == 1) {
+		if (e->flags & SL_ENTRY_FAILED) {
 			answer_failure(x, e);
 			break;
 		}
@@ -267,6 +276,15 @@ static void answer(struct exchange *x)
 		log_cursor_advance(&ahead, e);
 	}
 	log_cursor_fini(&ahead);
+}
+
+/* Something can be said. */
+static void answer(struct exchange *x)
+{
+	enum format format = x->encoder.format;
+	loop_stop_timer(x->server->loop, &x->tick);
+	if (!x->any_end && !x->at_once)
+		answer_ahead(x);
 	if (x->state != X_WAITING)
 		return;
 	if (format == FORMAT_DOCUMENT) {
@@ -333,11 +351,12 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	x->state = X_WAITING;
 	x->backlog = o->after_seq == 0 ? there : 0;
 	x->level = o->level;
+	x->at_once = o->at_once && !waits_for_end(x);
 	x->any_end = o->any_end;
 	x->newer = o->newer;
 	x->endless = o->endless;
 	x->lost = o->lost;
-	x->time_up = o->at_once && !waits_for_end(x);
+	x->time_up = x->at_once;
 	if (x->conn->gone) { /* left while the request was read */
 		exchange_end(x);
 		x->state = X_READING;
@@ -345,7 +364,7 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	}
 	if (o->newer)
 		exchange_set_time(x, o->wait_ms);
-	else if (!o->at_once && !waits_for_end(x))
+	else if (!x->at_once && !waits_for_end(x))
 		exchange_set_time(x, config->open_after_ms);
 	proceed(x);
 }

@@ -7,8 +7,9 @@
 struct watch_options {
 	enum format format;
 	bool hide_usage; /* see struct encoder */
-	bool at_once; /* the status line does not wait for content: somebody comes back to a stream
-		       */
+	/* The status line does not wait for content, and is 200: somebody comes (back) to a stream
+	 * that is there, and is told in it how it ended. */
+	bool at_once;
 	bool any_end; /* FORMAT_DOCUMENT: a stream that failed is answered like any other */
 	bool newer;   /* FORMAT_DOCUMENT: answers when there is more than after_seq, or after
 			 wait_ms; else when the stream has ended */

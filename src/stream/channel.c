@@ -141,7 +141,7 @@ static void appended(struct stream *s)
 	struct channel_options o = options_of(c->table);
 	if (s->log.next_seq > o.history)
 		stream_log_trim(&s->log, s->log.next_seq - o.history);
-	stream_log_evict(&s->log, UINT64_MAX, o.memory_bytes);
+	stream_log_evict(&s->log, UINT64_MAX, o.memory_bytes, 0);
 	age_out(c, o.keep_ms);
 	if (!timer_is_set(&s->recheck))
 		set_timer(c, o.keep_ms);

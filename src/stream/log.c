@@ -190,11 +190,27 @@ static void drop_head(struct stream_log *log)
 	segment_unref(s);
 }
 
-bool stream_log_evict(struct stream_log *log, uint64_t read_seq, size_t max_bytes)
+static bool is_read(const struct segment *s, uint64_t read_seq)
 {
-	while (log->bytes > max_bytes && log->head &&
-	       log->head->first_seq + log->head->count - 1 <= read_seq)
+	return s->first_seq + s->count - 1 <= read_seq;
+}
+
+bool stream_log_evict(struct stream_log *log, uint64_t read_seq, size_t max_bytes,
+		      size_t keep_bytes)
+{
+	size_t read_bytes = 0;
+	if (log->bytes <= max_bytes)
+		return true;
+	if (is_read(log->tail, read_seq)) /* nobody could make room by reading on */
+		keep_bytes = 0;
+	for (struct segment *s = log->head; s && is_read(s, read_seq); s = s->next)
+		read_bytes += sizeof(*s) + s->cap;
+	while (log->bytes > max_bytes && log->head && is_read(log->head, read_seq)) {
+		read_bytes -= sizeof(*log->head) + log->head->cap;
+		if (read_bytes < keep_bytes)
+			break;
 		drop_head(log);
+	}
 	return log->bytes <= max_bytes;
 }
 

@@ -75,9 +75,12 @@ int64_t stream_log_append(struct stream_log *log, const struct sl_entry *e, unsi
 			  uint64_t at_ms);
 
 /* Owner's thread. Lets go of the oldest segments whose entries are all <= read_seq until at most
- * max_bytes are held, or no more can go. The last segment stays, unless max_bytes is 0. True when
- * the log is within max_bytes then. */
-bool stream_log_evict(struct stream_log *log, uint64_t read_seq, size_t max_bytes);
+ * max_bytes are held, or no more can go. Of what was read the newest keep_bytes stay: it may be on
+ * its way still, and a client that is cut off asks for it again (where all was read the limit goes
+ * before that). True when the log is within
+ * max_bytes then. */
+bool stream_log_evict(struct stream_log *log, uint64_t read_seq, size_t max_bytes,
+		      size_t keep_bytes);
 
 /* Owner's thread. Hides all entries before first_seq, whoever has not read them, and lets go of the
  * segments that hold nothing else. */

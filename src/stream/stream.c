@@ -11,7 +11,8 @@
 #include "stream/stream_private.h"
 #include "stream/table.h"
 
-#define RECHECK_MS 100
+#define RECHECK_MS      100
+#define IN_FLIGHT_SHARE 2 /* of a full log: what was written to clients, and may not have come */
 
 #define FROM(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -191,11 +192,12 @@ static void check_budget(struct stream *s)
 {
 	const struct log_budget *all = &s->table->budget;
 	uint64_t read = s->drained ? UINT64_MAX : s->furthest;
-	bool within = stream_log_evict(&s->log, read, s->per_stream_bytes);
+	bool within = stream_log_evict(&s->log, read, s->per_stream_bytes,
+				       s->drained ? 0 : s->per_stream_bytes / IN_FLIGHT_SHARE);
 	if (log_budget_is_short(all, 0)) {
 		stream_table_sweep(s->table, s->loop->now_ms);
 		if (log_budget_is_short(all, 0))
-			stream_log_evict(&s->log, read, 0);
+			stream_log_evict(&s->log, read, 0, 0);
 	}
 	bool pause = !within || all->used > all->max;
 	if (pause && !timer_is_set(&s->recheck))

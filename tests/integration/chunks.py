@@ -182,7 +182,7 @@ def check_blocks(blocks, stream_id, named=False):
 
 def check_stream(response, events):
     """All that holds for any stream on an OpenAI route, read to its end. Gives what was in it."""
-    assert response.status == 200
+    assert response.status == 200, response.status
     assert response.complete, "the body did not end properly"
     check_blocks(response.sse.blocks, response.header("X-Stream-Id"))
     assert response.sse.rest == b"", "something behind the last block"

@@ -609,12 +609,25 @@ def test_a_stream_has_any_number_of_viewers(proxy, upstream, posts):
 def test_a_cancelled_stream_can_be_read_to_its_end(proxy, upstream):
     upstream.script = [ROLE, token("a"), token("b"), stall]
     r = proxy.chat()
-    seen = [r.next_event() for _ in range(2)]
+    seen = [r.next_event() for _ in range(3)][:2]
     r.client.close()
     proxy.wait_log("stream_end", stream=r.header("X-Stream-Id"), code="client_gone")
     again = proxy.chat({"Last-Event-ID": seen[-1].id})
     got = check_stream(again, again.all_events())
     assert got.text == "b" and got.error["code"] == "client_gone"
+
+
+@pytest.mark.parametrize("format", ["events", "openai"])
+def test_who_comes_back_to_a_stream_is_told_in_it_how_it_ended(proxy, upstream, format):
+    upstream.script = [ROLE, token("a"), stall]
+    r = proxy.get(ASK.replace("events", format), {"X-Sluice-Client-Leaves": "cancel"})
+    last = [r.next_event() for _ in range(1 if format == "events" else 2)][-1]
+    r.client.close()
+    proxy.wait_log("stream_end", stream=r.header("X-Stream-Id"), code="client_gone")
+    again = come_back(proxy, last.id, ASK.replace("events", format))
+    assert again.status == 200  # no browser would read on after another status
+    events = again.all_events()
+    assert "client_gone" in events[0].data and len(events) == (1 if format == "events" else 2)
 
 
 def test_a_failed_stream_is_replayed_with_the_same_failure(proxy, upstream):

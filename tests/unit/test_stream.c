@@ -334,6 +334,41 @@ START_TEST(a_stream_that_nobody_reads_pauses_its_producer_and_goes_on_when_someb
 }
 END_TEST
 
+/* What was written to a client may not have come: it comes back for it, and the log is full of what
+ * came since. */
+START_TEST(what_may_be_on_its_way_stays_for_who_is_cut_off)
+{
+	static char big[1000];
+	struct stream *s = new_stream();
+	struct dummy d = dummy_new();
+	struct viewer v;
+	options.when_client_leaves = (struct leave){LEAVE_DETACH, 30000};
+	s->leave = options.when_client_leaves;
+	stream_set_producer(s, &d.producer);
+	memset(big, 'x', sizeof(big) - 1);
+	attach(s, &v, 0);
+	for (int i = 0; i < 200; i++) { /* more than it may hold, and read at once */
+		append_text(s, big);
+		while (next_text(&v))
+			;
+	}
+	ck_assert_int_eq(d.paused, 0);
+	ck_assert_uint_gt(s->log.first_seq, 100);
+	viewer_detach(&v);
+	for (int i = 0; i < 200 && !d.paused; i++)
+		append_text(s, big);
+	ck_assert_int_eq(d.paused, 1);
+	ck_assert_uint_le(s->log.first_seq, 201 - 10); /* 20 KB of what it has seen or not */
+	ck_assert_uint_gt(s->log.next_seq, 201 + 5);
+	attach(s, &v, 201 - 10);
+	for (int i = 0; i < 10; i++)
+		ck_assert_ptr_nonnull(next_text(&v));
+	append_end(s);
+	viewer_detach(&v);
+	stream_unref(s);
+}
+END_TEST
+
 START_TEST(an_entry_larger_than_the_budget_pauses_only_until_it_is_read)
 {
 	static char large[200 << 10];
@@ -928,6 +963,7 @@ int main(void)
 	tcase_add_test(t, a_drained_stream_reads_on_and_keeps_within_its_budget);
 	tcase_add_test(
 		t, a_stream_that_nobody_reads_pauses_its_producer_and_goes_on_when_somebody_does);
+	tcase_add_test(t, what_may_be_on_its_way_stays_for_who_is_cut_off);
 	tcase_add_test(t, an_entry_larger_than_the_budget_pauses_only_until_it_is_read);
 	tcase_add_test(t, a_slow_viewer_does_not_hold_a_fast_one_and_learns_that_it_lost);
 	tcase_add_test(t, many_live_streams_that_are_read_stay_within_the_memory_of_all);
