@@ -9,7 +9,7 @@
 
 /* Everything lives as long as the program and never changes. Any thread. */
 struct page_file {
-	const char *path; /* as asked for: "/" (index.html), "/app.js" */
+	const char *path; /* as asked for: "/" (index.html), "/page/app.js" */
 	const char *content_type;
 	const char *etag;          /* strong, with its quotes; new with every change of data */
 	const unsigned char *data; /* no NUL after it */

@@ -31,8 +31,8 @@ static const struct route routes[] = {
 	{"GET", "/readyz", handle_ready, ROUTE_F_DRAINING | ROUTE_F_OPEN, 0, NULL},
 	{"GET", "/metrics", handle_metrics, ROUTE_F_DRAINING | ROUTE_F_METRICS, 0, NULL},
 	{"GET", "/", handle_page, ROUTE_F_OPEN, 0, NULL},
-	{"GET", "/app.js", handle_page, ROUTE_F_OPEN, 0, NULL},
-	{"GET", "/style.css", handle_page, ROUTE_F_OPEN, 0, NULL},
+	{"GET", "/page/*", handle_page, ROUTE_F_OPEN, 0, NULL},
+	{"GET", "/sluice.js", handle_page, ROUTE_F_OPEN, 0, NULL},
 	{"GET", "/favicon.svg", handle_page, ROUTE_F_OPEN, 0, NULL},
 };
 
