@@ -8,9 +8,9 @@
 #include "server/server_private.h"
 
 /* Nothing from elsewhere and nothing inline; markup becomes elements through DOMPurify alone. */
-#define PAGE_POLICY                                                                             \
-	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "             \
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "     \
+#define PAGE_POLICY                                                                         \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "         \
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " \
 	"require-trusted-types-for 'script'; trusted-types dompurify"
 
 void handle_health(struct exchange *x)

@@ -57,6 +57,21 @@ static const struct demo_topic topics[] = {
 	 "number of viewers read along, from any position. Naïve clients, slow clients and clients "
 	 "that come "
 	 "back later all see the same stream."},
+	{{"markdown", "table", "format", "headings"},
+	 "What Markdown looks like",
+	 "\n\n### A list\n\n"
+	 "- **bold**, *slanted*, `code`\n"
+	 "- a [link](https://html.spec.whatwg.org/)\n\n"
+	 "### A table\n\n"
+	 "| end | who pays |\n"
+	 "|---|--:|\n"
+	 "| `done` | you |\n"
+	 "| stopped | you, less |\n\n"
+	 "```python\n"
+	 "for token in answer:\n"
+	 "    print(token, end='')\n"
+	 "```\n\n"
+	 "> What looks like HTML, as <b> does, stays text."},
 	{{"code", "function", "program", "pointer", "python"},
 	 "A little code",
 	 "Here is a small function in C that reverses a string where it stands:\n\n"

@@ -65,11 +65,10 @@ export class Answer {
 	}
 
 	count(text) {
-		if (this.skip >= text.length) {
-			this.skip -= text.length;
-			return paintSoon(this);
-		}
-		this.skip = 0;
+		paintSoon(this);
+		const fresh = text.length - this.skip;
+		this.skip = Math.max(0, -fresh);
+		if (fresh <= 0 && text) return;
 		const {record, turn} = this, now = Date.now() - turn.at;
 		if (turn.first === undefined) {
 			turn.first = now;
@@ -79,8 +78,7 @@ export class Answer {
 			this.plot.add(now - turn.first, Math.max(0, now - record.last));
 		}
 		record.last = now;
-		record.tokens += text.length > ONE ? Math.ceil(text.length / 4) : 1;
-		paintSoon(this);
+		record.tokens += fresh > ONE ? Math.ceil(fresh / 4) : 1;
 	}
 
 	showPlot() {

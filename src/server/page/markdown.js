@@ -9,7 +9,8 @@ import '/page/dompurify.js';
 import {copyButton, make, paintSoon} from './dom.js';
 
 const {marked, DOMPurify} = globalThis;
-const MOST = 24 * 1024;  // characters of one block; what is longer is shown as it is
+const MOST = 24 * 1024;  // characters of one block, and marks in it: marked takes seconds for some texts that are longer,
+const MOST_MARKS = 1500; // and those are shown as they are
 const REST = 4;          // times as long as it took to paint
 
 // Debian's patches to DOMPurify 2.4.1 read the depth of a variable that is not there, and all of it fails: here it is, without one.
@@ -71,7 +72,31 @@ function makeCode(parent, lang) {
 	return code;
 }
 
+const isHard = text => text.length > MOST || text.match(/[*_[<`]/g)?.length > MOST_MARKS;
+
+function lex(text, links) {
+	const plain = [{type: 'plain', raw: text}];
+	if (isHard(text)) return plain;
+	try {
+		const lexer = new marked.Lexer(OPTIONS);
+		lexer.tokens.links = Object.assign(Object.create(null), links);
+		return lexer.lex(text);
+	} catch {
+		return plain; // a thousand quotes in each other have no room on the stack
+	}
+}
+
 function render(tokens) {
+	try {
+		return renderMarkdown(tokens);
+	} catch {
+		const fragment = document.createDocumentFragment();
+		make(fragment, 'div', 'plain', tokens.map(({raw}) => raw).join(''));
+		return fragment;
+	}
+}
+
+function renderMarkdown(tokens) {
 	const fragment = DOMPurify.sanitize(marked.parser(tokens, OPTIONS), PURE);
 	for (const link of fragment.querySelectorAll('a')) dressLink(link);
 	for (const pre of fragment.querySelectorAll('pre')) {
@@ -157,7 +182,7 @@ export class Markdown {
 	}
 
 	#beginCode(fence, info) {
-		this.#settle(this.#lex(this.#block));
+		this.#settle(lex(this.#block, this.#links));
 		this.#tail = [];
 		this.#block = '';
 		const element = makeCode(this.element, info.trim().split(/\s/)[0]);
@@ -175,12 +200,6 @@ export class Markdown {
 		this.#code = null;
 	}
 
-	#lex(text) {
-		const lexer = new marked.Lexer(OPTIONS);
-		lexer.tokens.links = Object.assign(Object.create(null), this.#links);
-		return lexer.lex(text);
-	}
-
 	#drop() {
 		for (const node of this.#tail) node.remove();
 		this.#tail = [];
@@ -196,21 +215,14 @@ export class Markdown {
 
 	// What a line without its end is cannot be known: only whole ones settle what stands before them.
 	#showBlock(rest) {
-		const tokens = this.#lex(this.#block);
+		const tokens = lex(this.#block, this.#links);
 		let last = tokens.length - 1;
 		while (last > 0 && tokens[last].type === 'space') last--;
-		const settled = tokens.slice(0, Math.max(0, last));
+		const isPlain = tokens[0]?.type === 'plain', settled = isPlain ? tokens : tokens.slice(0, Math.max(0, last));
 		this.#settle(settled);
 		this.#block = this.#block.slice(settled.reduce((sum, {raw}) => sum + raw.length, 0));
-		if (this.#block.length + rest.length > MOST) return this.#showPlain(rest);
-		const tail = render(rest ? this.#lex(this.#block + rest) : tokens.slice(settled.length));
+		const tail = render(rest ? lex(this.#block + rest, this.#links) : tokens.slice(settled.length));
 		this.#tail = [...tail.childNodes];
 		this.element.append(tail);
-	}
-
-	#showPlain(rest) {
-		make(this.element, 'div', 'plain', this.#block);
-		this.#block = '';
-		this.#tail = [make(this.element, 'div', 'plain', rest)];
 	}
 }

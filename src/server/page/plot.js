@@ -23,7 +23,7 @@ function settings(points) {
 		type: 'line',
 		data: {datasets: [{
 			data: points, parsing: false, borderColor: color('--accent'), backgroundColor: color('--ring'), fill: 'origin',
-			borderWidth: 1.25, stepped: 'before', pointRadius: 0, pointHitRadius: 12,
+			borderWidth: 1.25, stepped: 'after', pointRadius: 0, pointHitRadius: 12,
 		}]},
 		options: {
 			animation: false, responsive: true, maintainAspectRatio: false, normalized: true,

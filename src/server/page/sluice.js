@@ -19,7 +19,7 @@ export function stream(prompt, onText, {url = import.meta.url, key, model, syste
 		text += more;
 		if (more) onText?.(more);
 	};
-	// How it ended; nothing where EventSource, which comes back by itself after a cut, was refused.
+	// How it ended; nothing where EventSource was refused (cuts it mends).
 	const watch = at => new Promise(resolve => {
 		const source = new EventSource(at);
 		const on = (type, take) => source.addEventListener(type, event => take?.(event.data));
@@ -41,7 +41,7 @@ export function stream(prompt, onText, {url = import.meta.url, key, model, syste
 		if (stopped) stop();
 		let end = await watch(new URL(made.read_url, url));
 		while (!end || /ing/.test(end.state)) {
-			await new Promise(go => setTimeout(go, 999));
+			await new Promise(go => setTimeout(go, 1e3));
 			end = await call('?format=json');
 			add(end.text.slice(text.length));
 		}
