@@ -24,9 +24,11 @@ export const startBrowser = () => chromium.launch({
 
 // A fresh page, as of a new visitor. `page.complaints` gathers what it should never do: errors and
 // warnings on the console, exceptions, violations of its own policy, requests to other origins.
-export async function openPage(t, browser, url, options = {}) {
-	const context = await browser.newContext({viewport: {width: 1000, height: 800}, ...options});
-	t.after(() => context.close());
+// `tabOf` is a page of the visitor who opens another one.
+export async function openPage(t, browser, url, {tabOf, ...options} = {}) {
+	const context = tabOf?.context() ??
+		await browser.newContext({viewport: {width: 1000, height: 800}, ...options});
+	if (!tabOf) t.after(() => context.close());
 	context.setDefaultTimeout(WAIT_MS);
 	const page = await context.newPage();
 	const {origin} = new URL(url);

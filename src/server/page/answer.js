@@ -8,7 +8,7 @@
 import {copyButton, make, paintNow, paintSoon, say} from './dom.js';
 import {Flow} from './flow.js';
 import {Markdown} from './markdown.js';
-import {Plot} from './plot.js';
+import {addGap, Plot} from './plot.js';
 import {plainly} from './words.js';
 
 const ONE = 40; // characters of an event that is more than one token: those of a replay are merged
@@ -74,15 +74,15 @@ export class Answer {
 			turn.first = now;
 			this.onfirst(now);
 		} else if (record.last) {
+			addGap(record.gaps, now - turn.first, Math.max(0, now - record.last));
 			this.showPlot();
-			this.plot.add(now - turn.first, Math.max(0, now - record.last));
 		}
 		record.last = now;
 		record.tokens += fresh > ONE ? Math.ceil(fresh / 4) : 1;
 	}
 
 	showPlot() {
-		this.plot = this.plot || new Plot(this.element, this.record.gaps);
+		if (!this.plot && this.record.gaps.length > 2) this.plot = new Plot(this.element, this.record.gaps);
 	}
 
 	// The part that goes on, or a new one.
@@ -144,7 +144,7 @@ export class Answer {
 		this.reset();
 		this.showParts(record.parts);
 		Object.assign(this.record, {...record, parts: this.record.parts});
-		if (this.record.gaps?.length) this.showPlot();
+		this.showPlot();
 		if (record.error) this.showError(record.error);
 		this.finish();
 	}

@@ -42,6 +42,15 @@ const withKey = headers => {
 	return {Accept: 'application/json', ...headers, ...key && {Authorization: `Bearer ${key}`}};
 };
 
+// Who leaves the page cuts its requests, which is no failure of them: the next page goes on with what is stored.
+let leaving = false;
+addEventListener('beforeunload', () => {
+	leaving = true;
+	setTimeout(() => { leaving = false; }, 5000); // for who stays after all
+});
+addEventListener('pagehide', () => { leaving = true; });
+addEventListener('pageshow', ({persisted}) => persisted && location.reload());
+
 // A response that is no refusal of the key; `may` is false for what can do without an answer.
 async function get(path, {headers, ...options}, may = true) {
 	for (let sent; ; ) {
@@ -51,6 +60,7 @@ async function get(path, {headers, ...options}, may = true) {
 			response = await fetch(path, {cache: 'no-store', ...options, headers: withKey(headers)});
 		} catch (error) {
 			if (error.name === 'AbortError') throw error;
+			if (leaving) await new Promise(() => {});
 			throw new Refusal({code: 'page_offline', message: 'The network or the server is down.'});
 		}
 		if (response.status !== 401 || !may) return response;

@@ -42,29 +42,30 @@ function settings(points) {
 	};
 }
 
+// gaps: [ms since the first token, ms since the one before], in their order.
+export function addGap(gaps, at, gap) {
+	gaps.push([Math.round(at), Math.round(gap)]);
+	if (gaps.length <= MOST) return;
+	const half = [];
+	for (let i = 0; i < gaps.length; i += 2) {
+		const [a, b = a] = gaps.slice(i, i + 2);
+		half.push(b[1] > a[1] ? b : a);
+	}
+	gaps.splice(0, Infinity, ...half);
+}
+
 export class Plot {
 	#chart = null;
 	#seen = false;
 	#paintedAt = 0;
 
-	constructor(parent, gaps = []) { // gaps: [ms since the first token, ms since the one before]
+	constructor(parent, gaps) {
 		this.element = make(parent, 'div', 'plot');
 		this.element.setAttribute('role', 'img');
 		this.element.plot = this;
 		this.gaps = gaps;
 		visible.observe(this.element);
 		this.#describe();
-	}
-
-	add(at, gap) {
-		this.gaps.push([Math.round(at), Math.round(gap)]);
-		if (this.gaps.length <= MOST) return;
-		const half = [];
-		for (let i = 0; i < this.gaps.length; i += 2) {
-			const [a, b = a] = this.gaps.slice(i, i + 2);
-			half.push(b[1] > a[1] ? b : a);
-		}
-		this.gaps.splice(0, Infinity, ...half);
 	}
 
 	paint({now = false} = {}) {
