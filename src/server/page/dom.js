@@ -3,7 +3,7 @@
 export const byId = id => document.getElementById(id);
 
 export function make(parent, tag, className, textContent = '') {
-	return parent.appendChild(Object.assign(document.createElement(tag), {className, textContent}));
+	return parent.appendChild(Object.assign(document.createElement(tag), {textContent, ...className && {className}}));
 }
 
 export const say = text => { byId('status').textContent = text; };

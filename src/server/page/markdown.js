@@ -19,14 +19,16 @@ globalThis.shadowNode ??= Object.freeze({});
 const escape = text => text.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
 
 class Tokenizer extends marked.Tokenizer {
-	html() {} // not known: text
+	// Not known: text. (A definition could change what is settled above it.)
+	html() {}
 	tag() {}
+	def() {}
 }
 
 class Renderer extends marked.Renderer {
 	heading(text, level) { return `<h${Math.min(6, level + 2)}>${text}</h${Math.min(6, level + 2)}>`; }
 	image(href, title, text) { return `<a href="${escape(href || '')}">${escape(text || href || '')}</a>`; }
-	checkbox(checked) { return checked ? '☑' : '☐'; }
+	checkbox(checked) { return checked ? '☑ ' : '☐ '; }
 }
 
 const OPTIONS = {
@@ -72,15 +74,15 @@ function makeCode(parent, lang) {
 	return code;
 }
 
+const lengthOf = tokens => tokens.reduce((sum, {raw}) => sum + raw.length, 0);
+
 const isHard = text => text.length > MOST || text.match(/[*_[<`]/g)?.length > MOST_MARKS;
 
-function lex(text, links) {
+function lex(text) {
 	const plain = [{type: 'plain', raw: text}];
 	if (isHard(text)) return plain;
 	try {
-		const lexer = new marked.Lexer(OPTIONS);
-		lexer.tokens.links = Object.assign(Object.create(null), links);
-		return lexer.lex(text);
+		return new marked.Lexer(OPTIONS).lex(text);
 	} catch {
 		return plain; // a thousand quotes in each other have no room on the stack
 	}
@@ -116,14 +118,12 @@ function renderMarkdown(tokens) {
 }
 
 export class Markdown {
-	#source = '';      // all of it
-	#pending = '';     // came since the last painting, behind whole lines
-	#block = '';       // lines that are not settled
-	#tail = [];        // the nodes that show them
-	#links = Object.create(null); // definitions so far
-	#code = null;      // {fence, element} of the code block that is open
-	#inner = null;     // fence that is open inside of a list, which is marked's to see
-	#notBefore = 0;
+	#pending = '';  // a line without its end; what came since the last painting
+	#block = '';    // lines that are not settled
+	#tail = [];     // the nodes that show them
+	#code = null;   // the code block that is open
+	#inner = null;  // the fence of one inside of a list, which is marked's to see
+	#notBefore = 0; // when it may be painted again
 
 	constructor(parent, area) {
 		this.area = area;
@@ -131,19 +131,12 @@ export class Markdown {
 	}
 
 	add(text) {
-		this.#source += text;
 		this.#pending += text;
 		paintSoon(this);
 	}
 
 	end() {
 		if (this.#pending && !this.#pending.endsWith('\n')) this.#pending += '\n';
-		this.#paint();
-		if (!Object.keys(this.#links).length) return;
-		// Links may have come before their definitions.
-		this.element.replaceChildren();
-		[this.#tail, this.#block, this.#code, this.#inner] = [[], '', null, null];
-		this.#pending = this.#source + '\n';
 		this.#paint();
 	}
 
@@ -182,7 +175,7 @@ export class Markdown {
 	}
 
 	#beginCode(fence, info) {
-		this.#settle(lex(this.#block, this.#links));
+		this.#settle(lex(this.#block));
 		this.#tail = [];
 		this.#block = '';
 		const element = makeCode(this.element, info.trim().split(/\s/)[0]);
@@ -208,20 +201,18 @@ export class Markdown {
 	// These are complete: they replace what showed them so far.
 	#settle(tokens) {
 		this.#drop();
-		for (const {type, tag, href, title} of tokens)
-			if (type === 'def' && !this.#links[tag]) this.#links[tag] = {href, title};
 		if (tokens.length) this.element.append(render(tokens));
 	}
 
 	// What a line without its end is cannot be known: only whole ones settle what stands before them.
 	#showBlock(rest) {
-		const tokens = lex(this.#block, this.#links);
+		const tokens = lex(this.#block), isPlain = tokens[0]?.type === 'plain';
 		let last = tokens.length - 1;
 		while (last > 0 && tokens[last].type === 'space') last--;
-		const isPlain = tokens[0]?.type === 'plain', settled = isPlain ? tokens : tokens.slice(0, Math.max(0, last));
+		const settled = isPlain ? tokens : tokens.slice(0, Math.max(0, last));
 		this.#settle(settled);
-		this.#block = this.#block.slice(settled.reduce((sum, {raw}) => sum + raw.length, 0));
-		const tail = render(rest ? lex(this.#block + rest, this.#links) : tokens.slice(settled.length));
+		this.#block = this.#block.slice(lengthOf(settled));
+		const tail = render(rest ? lex(this.#block + rest) : tokens.slice(settled.length));
 		this.#tail = [...tail.childNodes];
 		this.element.append(tail);
 	}
