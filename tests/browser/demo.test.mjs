@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import {after, before, describe, it} from 'node:test';
 import {Sluice} from '../sdk/rig.mjs';
-import {EXPECTED, openPage, screenshot, startBrowser} from './chromium.mjs';
+import {screenshot, startBrowser} from './chromium.mjs';
+import {Visit} from './page.mjs';
 
 describe('the page of sluice demo', {timeout: 120_000}, () => {
 	let demo, browser;
@@ -18,68 +19,95 @@ describe('the page of sluice demo', {timeout: 120_000}, () => {
 		await demo?.stop();
 	});
 
+	const visit = t => Visit.to(t, browser, demo.url);
 	// Clicks the example with that in its name; with a model that needs no patience.
-	const example = async (t, name, model = 'demo-fast') => {
-		const page = await openPage(t, browser, demo.url);
-		await page.goto(`${demo.url}/`);
-		await page.locator(`#model option[value="${model}"]`).waitFor({state: 'attached'});
-		await page.locator('#model').selectOption(model);
-		await page.getByRole('button', {name}).click();
-		page.turn = page.locator('.turn');
-		return page;
+	const example = async (chat, name, model = 'demo-fast') => {
+		await chat.model.locator(`option[value="${model}"]`).waitFor({state: 'attached'});
+		await chat.model.selectOption(model);
+		await chat.column.getByRole('button', {name}).click();
 	};
-	const ended = page => page.locator('.turn:not(.running)').waitFor();
 
 	it('answers a question at the pace of a model', async t => {
-		const page = await example(t, 'Why is the sky blue?', 'demo');
-		const lengths = new Set();
-		await page.exposeFunction('grown', length => { lengths.add(length); });
-		await page.evaluate(() => {
+		const it = await visit(t), chat = it.chat(), lengths = new Set();
+		await it.page.exposeFunction('grown', length => { lengths.add(length); });
+		await example(chat, 'Why is the sky blue?', 'demo');
+		await it.page.evaluate(() => {
 			const answer = document.querySelector('.turn .answer');
 			new MutationObserver(() => globalThis.grown(answer.textContent.length))
 				.observe(answer, {subtree: true, childList: true, characterData: true});
 		});
-		await ended(page);
-		assert.match(await page.turn.locator('.answer').textContent(), /Rayleigh/);
+		await chat.ended();
+		assert.match(await chat.text(), /Rayleigh/);
 		assert.ok(lengths.size > 10, `it grew in ${lengths.size} steps`);
-		const figures = await page.turn.locator('.figure').allTextContents();
+		const figures = await chat.figures();
 		assert.match(figures[0], /^first token \d+\.\d+ s$/);
 		assert.match(figures[1], /^\d+\.\d tokens\/s$/);
 		assert.match(figures[2], /^\d+ tokens$/);
-		await screenshot(page, 'demo');
-		assert.deepEqual(page.complaints, []);
+		assert.equal(await chat.turn.locator('.plot canvas').count(), 1);
+		await screenshot(it.page, 'demo');
+		assert.deepEqual(it.complaints, []);
 	});
 
 	it('thinks, folded away', async t => {
-		const page = await example(t, /think/i);
-		await ended(page);
-		assert.equal(await page.turn.locator('details.thinking:not([open])').count(), 1);
-		assert.ok((await page.turn.locator('.answer > .text').textContent()).length > 0);
-		assert.deepEqual(page.complaints, []);
+		const it = await visit(t), chat = it.chat();
+		await example(chat, /think/i);
+		await chat.ended();
+		assert.equal(await chat.turn.locator('details.thinking:not([open])').count(), 1);
+		assert.ok((await chat.text()).length > 0);
+		assert.deepEqual(it.complaints, []);
 	});
 
 	it('uses a tool', async t => {
-		const page = await example(t, /tool/i);
-		await ended(page);
-		assert.ok((await page.turn.locator('.tool-name').textContent()).length > 0);
-		assert.equal(typeof JSON.parse(await page.turn.locator('.tool .text').textContent()), 'object');
-		assert.deepEqual(page.complaints, []);
+		const it = await visit(t), chat = it.chat();
+		await example(chat, /tool/i);
+		await chat.ended();
+		assert.ok((await chat.turn.locator('.tool-name').textContent()).length > 0);
+		assert.equal(typeof JSON.parse(await chat.turn.locator('.tool .text').textContent()), 'object');
+		assert.deepEqual(it.complaints, []);
+	});
+
+	it('shows Markdown', async t => {
+		const it = await visit(t), chat = it.chat();
+		await example(chat, /markdown/i);
+		await chat.ended();
+		for (const selector of ['h5', 'li strong', 'li a', 'td', 'blockquote', '.code-block pre'])
+			assert.ok(await chat.turn.locator(`.md ${selector}`).count() > 0, selector);
+		assert.match(await chat.text(), /<b>/);
+		assert.deepEqual(it.complaints, []);
 	});
 
 	it('fails in plain words', async t => {
-		const page = await example(t, 'fail');
-		await ended(page);
-		assert.match(await page.turn.locator('.error strong').textContent(), /^[A-Z][^{}]+\.$/);
-		assert.equal(await page.turn.locator('.mark').textContent(), 'interrupted');
-		assert.deepEqual(page.complaints.filter(complaint => !EXPECTED.test(complaint)), []);
+		const it = await visit(t), chat = it.chat();
+		await example(chat, 'fail');
+		await chat.ended();
+		assert.match(await chat.turn.locator('.error strong').textContent(), /^[A-Z][^{}]+\.$/);
+		assert.equal(await chat.mark(), 'interrupted');
+		assert.deepEqual(it.unexpected, []);
 	});
 
 	it('stalls, until it is stopped', async t => {
-		const page = await example(t, 'stall');
-		await page.turn.locator('.figure', {hasText: '≈ 5 tokens'}).waitFor();
-		await page.locator('#stop').click();
-		await ended(page);
-		assert.equal(await page.turn.locator('.mark').textContent(), 'stopped');
-		assert.deepEqual(page.complaints, []);
+		const it = await visit(t), chat = it.chat();
+		await example(chat, 'stall');
+		await chat.turn.locator('.figure', {hasText: /^≈ \d+ token/}).waitFor();
+		await chat.stop.click();
+		await chat.ended();
+		assert.equal(await chat.mark(), 'stopped');
+		assert.deepEqual(it.complaints, []);
+	});
+
+	it('cuts its connection, and nothing is missing', async t => {
+		const it = await visit(t), chat = it.chat();
+		await example(chat, 'Why is the sky blue?', 'demo');
+		await chat.turn.locator('.md p').first().waitFor();
+		await it.page.locator('#cut').click();
+		await it.wire('away');
+		await chat.turn.locator('.note', {hasText: 'reconnecting'}).waitFor();
+		await it.wire('open');
+		await chat.ended();
+		const whole = await chat.text();
+		await chat.ask('Why is the sky blue?');
+		await chat.ended();
+		assert.equal(await chat.text(), whole);
+		assert.deepEqual(it.complaints, []);
 	});
 });

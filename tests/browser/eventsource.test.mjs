@@ -9,7 +9,7 @@ import {barrier, startRig, within} from '../sdk/rig.mjs';
 import {answer, done, finish, role, text} from '../sdk/upstream.mjs';
 import {EXPECTED, openPage, startBrowser} from './chromium.mjs';
 
-const CUTS = 5;
+const CUTS = 15;
 const RECONNECT_MS = 15_000; // `retry` is 1 to 5 s
 const CLOSED = 2;
 
@@ -22,7 +22,7 @@ const threeLines = model => `<!doctype html><pre id="out"></pre><script>
 // Without the last line: the server has to stop it.
 const twoLines = model => threeLines(model).replace(/^.*'done'.*\n/m, '');
 
-describe('a page of three lines', {timeout: 180_000, concurrency: true}, () => {
+describe('a page of three lines', {timeout: 300_000, concurrency: true}, () => {
 	let rig, browser;
 	before(async () => {
 		rig = await startRig();

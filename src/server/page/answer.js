@@ -200,16 +200,15 @@ export class Answer {
 		if (!body.hasChildNodes())
 			make(body, 'div', 'gap', stopped ? 'Stopped before the first token.' : 'The answer is empty.');
 		this.element.classList.remove('running');
-		this.plot?.paint({now: true});
 		paintSoon(this);
 	}
 
-	// The line of figures, four times a second while they change.
+	// The line of figures, and the plot: four times a second while they change.
 	paint() {
-		this.plot?.paint();
 		const now = performance.now(), state = `${this.note} ${this.ended} ${this.turn.first === undefined}`;
-		if (state === this.paintedState && now - this.paintedAt < 250) return;
+		if (state === this.paintedState && now - this.paintedAt < 250) return paintSoon(this);
 		[this.paintedState, this.paintedAt] = [state, now];
+		this.plot?.paint();
 
 		const {record: {tokens: counted, last, usage}, turn: {first}} = this;
 		const known = this.ended && usage?.completion_tokens;

@@ -2,8 +2,7 @@
 
 import {make} from './dom.js';
 
-const MOST = 400;       // points; then pairs become one, with the longer gap
-const EVERY_MS = 200;   // between two paintings
+const MOST = 400; // points; then pairs become one, with the longer gap
 
 let library = null; // loaded with the first plot
 const load = () => library = library || import('/page/chartjs.js').then(() => globalThis.Chart);
@@ -57,7 +56,6 @@ export function addGap(gaps, at, gap) {
 export class Plot {
 	#chart = null;
 	#seen = false;
-	#paintedAt = 0;
 
 	constructor(parent, gaps) {
 		this.element = make(parent, 'div', 'plot');
@@ -68,12 +66,11 @@ export class Plot {
 		this.#describe();
 	}
 
-	paint({now = false} = {}) {
-		if (!this.#chart || (!now && performance.now() - this.#paintedAt < EVERY_MS)) return;
-		this.#paintedAt = performance.now();
+	paint() {
+		this.#describe();
+		if (!this.#chart) return;
 		this.#chart.data.datasets[0].data = this.#points();
 		this.#chart.update('none');
-		this.#describe();
 	}
 
 	#points() {
