@@ -10,6 +10,7 @@ import {answer, done, finish, role, text} from '../sdk/upstream.mjs';
 import {EXPECTED, openPage, startBrowser} from './chromium.mjs';
 
 const CUTS = 15;
+const PIECE = 100; // words between two cuts: more than one connection takes, less in all than the log holds
 const RECONNECT_MS = 15_000; // `retry` is 1 to 5 s
 const CLOSED = 2;
 
@@ -74,13 +75,13 @@ describe('a page of three lines', {timeout: 300_000, concurrency: true}, () => {
 		it(`loses and doubles nothing over ${CUTS} cuts, and ${name} at the end`, async t => {
 			const model = name.replaceAll(' ', '-'), forwarder = await Forwarder.start(rig.port);
 			t.after(() => forwarder.stop());
-			const words = Array.from({length: 600 * (CUTS + 1)}, (_, i) => `${i} `);
+			const words = Array.from({length: PIECE * (CUTS + 1)}, (_, i) => `${i} `);
 			const go = Array.from({length: CUTS + 1}, barrier);
 			rig.upstream.on(model, async call => {
 				call.send(role() + text('first '));
 				for (const [i, {opened}] of go.entries()) {
 					await opened; // later ones while nobody listens
-					call.send(words.slice(600 * i, 600 * (i + 1)).map(text).join(''));
+					call.send(words.slice(PIECE * i, PIECE * (i + 1)).map(text).join(''));
 				}
 				call.end(finish() + done);
 			});
