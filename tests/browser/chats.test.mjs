@@ -273,87 +273,104 @@ describe('the chats of the page', {timeout: 240_000}, () => {
 		assert.ok(await it.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 		assert.deepEqual(it.complaints, []);
 	});
+});
 
-	// The server asks for a key, and for tickets where EventSource cannot send one.
-	const guard = async (page, {key, expired = () => false}) => {
-		const seen = {tickets: 0, refused: 0, renewed: 0};
-		const refuse = route => {
-			seen.refused++;
-			return route.fulfill({status: 401, json: {error: {message: 'a key is needed', code: 'invalid_api_key'}}});
-		};
-		await page.route('**/v1/**', async route => {
-			const request = route.request(), url = new URL(request.url()), headers = await request.allHeaders();
-			const tickets = url.searchParams.get('ticket');
-			url.searchParams.delete('ticket');
-			if (tickets && !expired(tickets)) {
-				seen.tickets++;
-				return route.continue({url: url.href});
-			}
-			if (headers.authorization !== `Bearer ${key}`) return refuse(route);
-			if (url.pathname.endsWith('/ticket')) {
-				seen.renewed++;
-				return route.fulfill({json: {url: `${url.pathname.replace('/ticket', '')}?ticket=new`}});
-			}
-			if (url.pathname !== '/v1/streams') return route.continue();
-			const response = await route.fetch(), made = await response.json();
-			return route.fulfill({response, json: {...made, read_url: `${made.read_url}?ticket=T${made.id}`}});
-		});
-		return seen;
-	};
-	const enter = async (it, key) => {
-		await it.page.locator('#key').fill(key);
-		await it.page.keyboard.press('Enter');
-	};
+describe('the chats of the page, on a server with keys', {timeout: 120_000}, () => {
+	let rig, browser;
+	const answers = new Map();
 
-	it('ask for a key once, and send it and the tickets along', async t => {
-		whenAsked('locked', async call => call.end(answer('open')));
-		const it = new Visit(await (await browser.newContext()).newPage());
-		t.after(() => it.page.context().close());
-		const seen = await guard(it.page, {key: 'right'});
-		await it.page.goto(rig.url);
+	before(async () => {
+		rig = await startRig({models: {one: 'up'}, keys: [{name: 'ada', key: 'the right key'}]});
+		rig.upstream.on('one', call => answers.get(call.words)(call));
+		browser = await startBrowser();
+	});
+	after(async () => {
+		await browser?.close();
+		await rig?.stop();
+	});
+
+	const visit = (t, options) => Visit.to(t, browser, rig.url, options);
+	const enter = async ({page}, key) => {
+		await page.locator('#key-dialog[open]').waitFor();
+		await page.locator('#key').fill(key);
+		await page.keyboard.press('Enter');
+	};
+	const asked = question => rig.upstream.calls.filter(call => call.words === question);
+
+	it('ask for a key once, and keep it for the tab', async t => {
+		answers.set('locked', async call => call.end(answer('open')));
+		const it = await visit(t), chat = it.chat();
 		await it.page.locator('#key-dialog[open]').waitFor();
 		await screenshot(it.page, 'page-key');
-		await enter(it, 'wrong');
+		await enter(it, 'a wrong key');
 		await it.page.locator('#key-wrong:not([hidden])').waitFor();
-		await enter(it, 'right');
-		const chat = it.chat();
+		await enter(it, 'the right key');
 		await chat.model.locator('option', {hasText: 'one'}).waitFor({state: 'attached'});
-		await chat.ask('locked');
-		await chat.shows('open');
-		await chat.ended();
+		for (let i = 0; i < 2; i++) {
+			await chat.ask('locked');
+			await chat.shows('open');
+			await chat.ended();
+			await it.page.reload();
+		}
+		await chat.model.locator('option', {hasText: 'one'}).waitFor({state: 'attached'});
 		assert.equal(await it.page.locator('#key-dialog[open]').count(), 0);
-		assert.equal(seen.tickets, 1);
 		assert.equal(await it.page.evaluate(() => JSON.stringify(localStorage).includes('right')), false);
-		await it.page.reload();
-		await chat.ask('locked');
-		await chat.shows('open');
-		assert.equal(seen.refused, 2);
+		assert.deepEqual(it.unexpected, []);
+	});
+
+	it('show a running answer in a tab that has no key, by its ticket', async t => {
+		const half = barrier();
+		answers.set('by ticket', async call => {
+			call.send(role() + text('1 '));
+			await half.opened;
+			call.end(text('2') + finish() + done);
+		});
+		const it = await visit(t), chat = it.chat();
+		await enter(it, 'the right key');
+		await chat.ask('by ticket');
+		await chat.shows('1');
+		const other = await visit(t, {tabOf: it.page});
+		await other.page.locator('#key-cancel').click();
+		await other.chat().shows('1');
+		half.open();
+		for (const tab of [it, other]) {
+			await tab.chat().shows('1 2');
+			await tab.chat().ended();
+		}
+		assert.equal(asked('by ticket').length, 1);
 	});
 
 	it('get a new ticket when the old one has expired', async t => {
-		const [one, two] = inSteps('expires', 'a ', 'b');
-		let expired = false;
+		const half = barrier();
+		answers.set('expires', async call => {
+			call.send(role() + text('a '));
+			await half.opened;
+			call.end(text('b') + finish() + done);
+		});
 		const it = await visit(t), chat = it.chat();
-		const seen = await guard(it.page, {key: 'right', expired: tickets => expired && /T/.test(tickets)});
-		await it.page.evaluate(() => sessionStorage.setItem('sluice.key', 'right'));
+		await enter(it, 'the right key');
 		await chat.ask('expires');
-		one();
 		await chat.shows('a');
-		expired = true;
+		let renewed = 0;
+		it.page.on('request', request => { renewed += request.url().endsWith('/ticket'); });
+		await it.page.route(/\/v1\/events.*ticket=/, route => renewed ? route.continue()
+			: route.continue({url: route.request().url().replace(/ticket=\d+/, 'ticket=1')})); // long ago
 		await it.page.locator('#cut').click();
-		await chat.shows('a');
-		two();
+		await it.wire('away');
+		half.open();
 		await chat.shows('a b');
 		await chat.ended();
-		assert.equal(seen.renewed, 1);
+		assert.equal(renewed, 1);
 		assert.equal(asked('expires').length, 1);
+		assert.deepEqual(it.unexpected, []);
 	});
 
 	it('tell in plain words that there is no key', async t => {
 		const it = await visit(t), chat = it.chat();
-		await guard(it.page, {key: 'right'});
+		await it.page.locator('#key-cancel').click();
 		await chat.ask('without');
 		await it.page.locator('#key-cancel').click();
 		assert.match(await chat.error(), /asks for a key/);
+		assert.deepEqual(it.unexpected, []);
 	});
 });
