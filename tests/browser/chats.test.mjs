@@ -257,6 +257,20 @@ describe('the chats of the page', {timeout: 240_000}, () => {
 		asked('forget')[0].cut();
 	});
 
+	it('work where nothing can be stored, and say so', async t => {
+		whenAsked('no room', async call => call.end(answer('here')));
+		const it = await visit(t), chat = it.chat();
+		await it.page.addInitScript(() => {
+			Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };
+		});
+		await it.page.reload();
+		await chat.ask('no room');
+		await chat.shows('here');
+		await chat.ended();
+		await it.page.locator('#full:not([hidden])').waitFor();
+		assert.deepEqual(it.complaints, []);
+	});
+
 	it('fit on a phone, one at a time, with a switcher', async t => {
 		whenAsked('small', async call => call.end(answer('one')));
 		whenAsked('smaller', async call => call.end(answer('two')));

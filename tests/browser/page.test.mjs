@@ -3,6 +3,7 @@
 //	cd ../sdk && npm ci && node --test ../browser/page.test.mjs
 
 import assert from 'node:assert/strict';
+import {readFile} from 'node:fs/promises';
 import {after, before, describe, it} from 'node:test';
 import {Forwarder} from '../sdk/forwarder.mjs';
 import {barrier, startRig, within} from '../sdk/rig.mjs';
@@ -190,6 +191,16 @@ describe('the chat page', {timeout: 180_000}, () => {
 		assert.match(told, /Slow down\./);
 		assert.doesNotMatch(told, /[{}]/);
 		assert.deepEqual(it.unexpected, []);
+	});
+
+	it('has plain words for every code that docs/api.md names', async () => {
+		const {plainly} = await import(`data:text/javascript,${encodeURIComponent(
+			await (await fetch(`${rig.url}/page/words.js`)).text())}`);
+		const docs = await readFile(new URL('../../docs/api.md', import.meta.url), 'utf8');
+		const [, table] = /\n\| code \|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)/.exec(docs);
+		const codes = table.split('\n').flatMap(row => row.split('|')[1]?.match(/[a-z_]+/g) ?? []);
+		assert.ok(codes.length > 15, codes.join());
+		assert.deepEqual(codes.filter(code => plainly({code}) === plainly({code: 'nonesuch'})), []);
 	});
 
 	it('tells that the server is not there, and asks again when it is', async t => {

@@ -1,8 +1,9 @@
 // Requests of the page, with the key where the server asks for one, and what they come to.
 
-import {byId, parse} from './dom.js';
+import {byId, parse, storage} from './dom.js';
 
-const KEY = 'sluice.key'; // of this tab only: sessionStorage
+const KEY = 'sluice.key';
+const tab = storage('sessionStorage'); // the key is of this tab only
 
 // What the server refused, as it tells it: {code, message, status, wait}.
 export class Refusal extends Error {
@@ -17,13 +18,13 @@ let asking = null; // the dialog that is open, for all requests that wait for it
 // A new key, or null when the reader has none.
 export function askForKey() {
 	const dialog = byId('key-dialog'), input = byId('key');
-	byId('key-wrong').hidden = !sessionStorage.getItem(KEY);
+	byId('key-wrong').hidden = !tab.get(KEY);
 	asking = asking || new Promise(resolve => {
 		dialog.onclose = () => {
 			asking = null;
 			const key = dialog.returnValue === 'use' && input.value.trim();
 			input.value = '';
-			if (key) sessionStorage.setItem(KEY, key);
+			if (key) tab.set(KEY, key);
 			resolve(key || null);
 		};
 		byId('key-form').onsubmit = event => {
@@ -38,7 +39,7 @@ export function askForKey() {
 }
 
 const withKey = headers => {
-	const key = sessionStorage.getItem(KEY);
+	const key = tab.get(KEY);
 	return {Accept: 'application/json', ...headers, ...key && {Authorization: `Bearer ${key}`}};
 };
 
@@ -54,7 +55,7 @@ addEventListener('pageshow', ({persisted}) => persisted && location.reload());
 // A response that is no refusal of the key; `may` is false for what can do without an answer.
 async function get(path, {headers, ...options}, may = true) {
 	for (let sent; ; ) {
-		sent = sessionStorage.getItem(KEY);
+		sent = tab.get(KEY);
 		let response;
 		try {
 			response = await fetch(path, {cache: 'no-store', ...options, headers: withKey(headers)});
@@ -65,7 +66,7 @@ async function get(path, {headers, ...options}, may = true) {
 		}
 		if (response.status !== 401 || !may) return response;
 		// Another request may have asked in the meantime.
-		if (sessionStorage.getItem(KEY) === sent && !await askForKey()) return response;
+		if (tab.get(KEY) === sent && !await askForKey()) return response;
 	}
 }
 

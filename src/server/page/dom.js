@@ -45,3 +45,24 @@ export function copyButton(parent, textOf) {
 	};
 	return button;
 }
+
+// localStorage or sessionStorage, by name. What has no room there, or where cookies are blocked, is kept while the page is.
+export function storage(name) {
+	const memory = new Map();
+	const attempt = what => {
+		try { return what(window[name]); } catch { return undefined; }
+	};
+	return {
+		get: key => memory.get(key) ?? attempt(kept => kept.getItem(key)) ?? null,
+		set(key, value) { // false: it will not outlive the page
+			const done = attempt(kept => kept.setItem(key, value) ?? true) ?? false;
+			if (done) memory.delete(key);
+			else memory.set(key, value);
+			return done;
+		},
+		remove(key) {
+			memory.delete(key);
+			attempt(kept => kept.removeItem(key));
+		},
+	};
+}

@@ -8,7 +8,7 @@
 // `first` (ms from `at` to the first token) with that token, `answer` (a record, see answer.js) at the end. Every change
 // reads, changes and writes, as another tab may have written in between.
 
-import {parse, randomId} from './dom.js';
+import {parse, randomId, storage} from './dom.js';
 
 const ORDER = 'sluice.chats';
 const CHAT = 'sluice.chat.';
@@ -17,14 +17,10 @@ const PART = 'sluice.part.';
 let whenFull = () => {};
 export const onFull = handle => { whenFull = handle; };
 
-const read = key => localStorage.getItem(key);
+const {get: read, set, remove} = storage('localStorage');
 
 function write(key, value) {
-	try {
-		localStorage.setItem(key, JSON.stringify(value));
-	} catch {
-		whenFull();
-	}
+	if (!set(key, JSON.stringify(value))) whenFull();
 }
 
 function order() {
@@ -48,7 +44,7 @@ export function newChat({model = ''} = {}) {
 
 export function removeChat(id) {
 	for (const turn of chatOf(id)?.turns || []) dropPart(turn.id);
-	localStorage.removeItem(CHAT + id);
+	remove(CHAT + id);
 	write(ORDER, order());
 }
 
@@ -71,7 +67,7 @@ export const partOf = turnId => {
 	return Array.isArray(part.parts) ? part : null;
 };
 export const savePart = (turnId, record) => write(PART + turnId, record);
-export const dropPart = turnId => localStorage.removeItem(PART + turnId);
+export const dropPart = turnId => remove(PART + turnId);
 
 // Another tab changed one chat (its id), or which chats there are (null).
 export const onChange = handle => addEventListener('storage', ({key}) => {
