@@ -8,7 +8,7 @@ import {after, before, describe, it} from 'node:test';
 import {Forwarder} from '../sdk/forwarder.mjs';
 import {barrier, startRig, within} from '../sdk/rig.mjs';
 import {
-	answer, done, failure, finish, reasoning, role, text, tool, usage,
+	answer, chunk, done, failure, finish, frame, reasoning, role, text, tool, usage,
 } from '../sdk/upstream.mjs';
 import {screenshot, startBrowser, WAIT_MS} from './chromium.mjs';
 import {Visit} from './page.mjs';
@@ -134,6 +134,35 @@ describe('the chat page', {timeout: 180_000}, () => {
 		assert.equal(await thinking.locator('.text').innerText(), 'Let me see.');
 		assert.equal(await chat.text(), 'Yes.');
 		assert.deepEqual(it.complaints, []);
+	});
+
+	it('shows both halves of a frame that has thinking and text, at once', async t => {
+		const end = barrier();
+		whenAsked('both', async call => {
+			call.send(role() + text('first '));
+			await end.opened;
+			call.send(frame(chunk({delta: {reasoning_content: 'hm', content: 'second'}})));
+			await call.closed;
+		});
+		const it = await visit(t), chat = await it.chat().ask('both');
+		await chat.shows('first');
+		end.open();
+		await chat.turn.locator('.md', {hasText: 'second'}).waitFor();
+		assert.equal(await chat.turn.locator('.thinking .text').textContent(), 'hm');
+		await chat.stop.click();
+		await chat.ended();
+	});
+
+	it('has a strict policy, and no files but its own', async () => {
+		const served = async path => (await fetch(rig.url + path)).headers.get('content-security-policy');
+		for (const path of ['/', '/page/app.js', '/page/style.css', '/favicon.svg', '/sluice.js']) {
+			const policy = await served(path);
+			assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self';/);
+			assert.match(policy, /require-trusted-types-for 'script'/);
+			assert.doesNotMatch(policy, /unsafe|data:|blob:|https?:|\*/);
+		}
+		for (const path of ['/page/', '/page/nonesuch.js', '/page/..%2fapp.js', '/app.js'])
+			assert.equal((await fetch(rig.url + path)).status, 404, path);
 	});
 
 	it('shows each tool call as a card', async t => {
