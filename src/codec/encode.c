@@ -107,7 +107,10 @@ static void put_finish_chunk(const struct encoder *e, const struct encoder_entry
 		window_put_json_string(w, meta->s[1]);
 	}
 	window_put_str(w, ",\"choices\":[{\"index\":0,");
-	window_put_str(w, e->legacy ? "\"text\":\"\"" : "\"delta\":{}");
+	/* The first chunk of all names the role, or SDKs stumble. */
+	window_put_str(w, e->legacy      ? "\"text\":\"\""
+			  : in->seq == 1 ? "\"delta\":{\"role\":\"assistant\"}"
+					 : "\"delta\":{}");
 	window_put_str(w, ",\"logprobs\":null,\"finish_reason\":\"stop\"}]}");
 }
 
