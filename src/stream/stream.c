@@ -380,13 +380,6 @@ void stream_set_upstream(struct stream *s, const char *name)
 	}
 }
 
-void stream_expect_viewer(struct stream *s)
-{
-	if (!stream_state_ended(s->state) && !s->local && !s->remote &&
-	    s->leave.what == LEAVE_DETACH)
-		loop_set_timer(s->loop, &s->grace, s->leave.grace_ms);
-}
-
 static void leave_now(struct stream *s)
 {
 	metrics_add(METRIC_CANCELLED, 1);
@@ -420,6 +413,14 @@ static void generation_unwatched(struct stream *s)
 		check_budget(s);
 		break;
 	}
+}
+
+/* Nobody can have left yet, so that nothing is cancelled. */
+void stream_expect_viewer(struct stream *s)
+{
+	if (!stream_state_ended(s->state) && !s->local && !s->remote &&
+	    s->leave.what != LEAVE_CANCEL)
+		generation_unwatched(s);
 }
 
 const struct stream_kind stream_generation = {generation_appended, generation_unwatched,

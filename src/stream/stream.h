@@ -141,7 +141,7 @@ static inline struct sl_event stream_error(int status, const char *type, const c
 void stream_set_upstream(struct stream *s, const char *name);
 
 /* Owner. The stream has begun, and nobody watches it yet: LEAVE_DETACH waits for the first viewer
- * as for one that comes back. */
+ * as for one that comes back, and LEAVE_DRAIN does not wait. */
 void stream_expect_viewer(struct stream *s);
 
 /* Any thread. Ends it as STOPPED (or by another reason, as stream_fail) soon: at once on the
@@ -182,6 +182,9 @@ void viewer_detach(struct viewer *v);
 /* As log_cursor_peek and _advance. */
 int viewer_peek(struct viewer *v, const struct log_entry **entry);
 void viewer_advance(struct viewer *v, const struct log_entry *entry);
+
+/* Any thread. Somebody has read so far, by a viewer or without one: a paused producer may go on. */
+void stream_was_read(struct stream *s, uint64_t seq);
 
 /* Asks for ready(). False when there is already something to peek at: then ready() is not called.
  */

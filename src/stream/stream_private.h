@@ -44,7 +44,4 @@ void stream_viewer_left(struct stream *s);
 /* Owner. A viewer has come (back). */
 void stream_viewer_came(struct stream *s);
 
-/* Any thread. A viewer has read on: a paused producer may go on. */
-void stream_was_read(struct stream *s, uint64_t seq);
-
 #endif
