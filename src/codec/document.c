@@ -189,6 +189,8 @@ int document_print(const struct document *d, const struct document_frame *f, str
 		sl_buf_put_str(out, ",\"error\":null");
 	}
 	sl_buf_printf(out, ",\"last_event_id\":\"%s.%" PRIu64 "\"", f->id, d->last_seq);
+	if (d->first_seq > 1)
+		sl_buf_printf(out, ",\"first_id\":\"%s.%" PRIu64 "\"", f->id, d->first_seq);
 	put_member(out, "model", sl_slice_str(d->model[0] ? d->model : f->model));
 	if (f->upstream)
 		put_member(out, "upstream", sl_slice_str(f->upstream));

@@ -20,7 +20,8 @@ struct document {
 	struct sl_usage usage;
 	struct sl_buf error_code, error_message;
 	bool failed;
-	uint64_t last_seq; /* of the entries that were folded in */
+	uint64_t first_seq; /* above 1: what came before is not held any more */
+	uint64_t last_seq;  /* of the entries that were folded in */
 	bool no_memory;
 };
 
@@ -39,7 +40,8 @@ void document_fini(struct document *d);
 void document_add(struct document *d, const struct sl_entry *e, uint64_t seq);
 
 /* Appends {id, state, text, reasoning, tool_calls, finish_reason, usage, error, last_event_id,
- * model, upstream, timings}. 0, -SL_E_LIMIT, -SL_E_NOMEM. */
+ * model, upstream, timings}, and first_id where the beginning is missing. 0, -SL_E_LIMIT,
+ * -SL_E_NOMEM. */
 int document_print(const struct document *d, const struct document_frame *f, struct sl_buf *out);
 
 #endif

@@ -13,25 +13,45 @@
 #define DOCUMENT_MAX ((size_t)64 << 20)
 #define WAIT_MAX_MS  300000
 
-/* Folds in all that the log still holds. */
-static void fold(struct document *d, struct stream *s)
+static void add_entry(struct document *d, const struct log_entry *e)
+{
+	struct sl_event *events = calloc(e->n_events + 1u, sizeof(*events));
+	if (!events) {
+		d->no_memory = true;
+		return;
+	}
+	struct sl_entry entry = {.flags = e->flags, .events = events};
+	entry.n_events = log_entry_events(e, events, e->n_events);
+	document_add(d, &entry, e->seq);
+	free(events);
+}
+
+/* Folds in all that the log still holds. False: what was to come next was evicted meanwhile. */
+static bool try_to_fold(struct document *d, struct stream *s)
 {
 	struct log_cursor c;
 	const struct log_entry *e;
-	log_cursor_init(&c, &s->log, s->log.first_seq);
-	while (log_cursor_peek(&c, &e) == 1) {
-		struct sl_event *events = calloc(e->n_events + 1u, sizeof(*events));
-		if (!events) {
-			d->no_memory = true;
-			break;
-		}
-		struct sl_entry entry = {.flags = e->flags, .events = events};
-		entry.n_events = log_entry_events(e, events, e->n_events);
-		document_add(d, &entry, e->seq);
-		free(events);
+	int r;
+	d->first_seq = s->log.first_seq;
+	log_cursor_init(&c, &s->log, d->first_seq);
+	while ((r = log_cursor_peek(&c, &e)) == 1 && !d->no_memory) {
+		add_entry(d, e);
 		log_cursor_advance(&c, e);
 	}
 	log_cursor_fini(&c);
+	return r >= 0;
+}
+
+/* Who reads a document has read all that is in it: a stream that is only ever asked for those must
+ * not wait for another reader when its log is full. */
+static void fold(struct document *d, struct stream *s)
+{
+	document_init(d, DOCUMENT_MAX);
+	while (!try_to_fold(d, s)) {
+		document_fini(d);
+		document_init(d, DOCUMENT_MAX);
+	}
+	stream_was_read(s, d->last_seq);
 }
 
 void respond_document(struct exchange *x, struct stream *s)
@@ -40,7 +60,6 @@ void respond_document(struct exchange *x, struct stream *s)
 	struct sl_buf out;
 	enum stream_state state = s->state;
 	snprintf(x->encoder.stream_id, sizeof(x->encoder.stream_id), "%s", s->id);
-	document_init(&d, DOCUMENT_MAX);
 	sl_buf_init(&out, DOCUMENT_MAX);
 	fold(&d, s);
 	struct document_frame f = {.id = s->id,
@@ -72,11 +91,12 @@ static struct stream *named_stream(struct exchange *x)
 }
 
 /* Who asks for a document now and then is a viewer too: the grace of a stream that nobody watches
- * begins anew. */
+ * begins anew. But it is none that leaves when it has its answer: that cancels nothing. */
 static void touch(struct exchange *x, struct stream *s)
 {
 	struct viewer v = {0};
-	if (!stream_state_ended(s->state) && viewer_attach(&v, s, x->server->loop, 0) == 0)
+	if (s->leave.what == LEAVE_DETACH && !stream_state_ended(s->state) &&
+	    viewer_attach(&v, s, x->server->loop, 0) == 0)
 		viewer_detach(&v);
 }
 
@@ -87,13 +107,19 @@ static void wait_for_news(struct exchange *x, struct stream *s, const char *wait
 	if (duration_parse(sl_slice_str(wait), &o.wait_ms) < 0 || o.wait_ms > WAIT_MAX_MS)
 		respond_refusal(x, 400, "invalid_request_error", "invalid_wait",
 				"wait is a duration of up to 5m, as in wait=20s");
-	else if (resume_read_seq(x, s, &o.after_seq))
+	else if (!resume_read_seq(x, s, &o.after_seq))
+		return;
+	else if (o.after_seq > 0 && o.after_seq + 1 < s->log.first_seq)
+		resume_refuse_lost(x, s);
+	else
 		watch_start(x, s, &o);
 }
 
 void handle_stream(struct exchange *x)
 {
-	struct watch_options o = {0};
+	/* The stream is there, however it ended: a failure stands in it, where an EventSource can
+	 * read it, and not in the status. */
+	struct watch_options o = {.any_end = true};
 	const char *wait = exchange_query(x, "wait");
 	if (!format_choose(x, &o.format))
 		return;

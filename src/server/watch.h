@@ -10,7 +10,7 @@ struct watch_options {
 	/* The status line does not wait for content, and is 200: somebody comes (back) to a stream
 	 * that is there, and is told in it how it ended. */
 	bool at_once;
-	bool any_end; /* FORMAT_DOCUMENT: a stream that failed is answered like any other */
+	bool any_end; /* a stream that failed is answered like any other, with status 200 */
 	bool newer;   /* FORMAT_DOCUMENT: answers when there is more than after_seq, or after
 			 wait_ms; else when the stream has ended */
 	bool endless; /* the stream is no answer: when it ends, the response does, without a word */
