@@ -61,6 +61,17 @@ static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char
 	return MHD_YES;
 }
 
+/* Decoded values are strings to us: a NUL in one would end it, and hide what is behind it from
+ * every check. */
+static enum MHD_Result see_argument(void *cls, enum MHD_ValueKind kind, const char *key,
+				    size_t key_n, const char *value, size_t value_n)
+{
+	bool *has_nul = cls;
+	(void)kind;
+	*has_nul |= memchr(key, '\0', key_n) || (value && memchr(value, '\0', value_n));
+	return MHD_YES;
+}
+
 static struct refusal bad_request(const char *message)
 {
 	return (struct refusal){400, "invalid_request_error", "bad_request", message, true};
@@ -175,10 +186,14 @@ struct refusal guard_check(struct exchange *x)
 {
 	const struct server_options *o = x->config->set.options;
 	struct framing f = {0};
+	bool has_nul = false;
+	MHD_get_connection_values_n(x->conn->mhd, MHD_GET_ARGUMENT_KIND, see_argument, &has_nul);
 	MHD_get_connection_values_n(x->conn->mhd, MHD_HEADER_KIND, see_header, &f);
 	struct refusal r = check_framing(&f, x->http_1_0, o->body_bytes);
 	if (r.status)
 		return r;
+	if (has_nul)
+		return bad_request("the query has a NUL in it");
 	if (x->uri_bytes > o->uri_bytes)
 		return (struct refusal){414, "invalid_request_error", "uri_too_long",
 					"the request's URL is too long", true};
