@@ -221,7 +221,11 @@ static bool choose_format(struct exchange *x, enum format *format)
 static void watch(struct exchange *x, struct stream *s, struct watch_options *o)
 {
 	o->at_once = o->endless = true;
-	if (choose_format(x, &o->format) && find_start(x, s, o))
+	if (!choose_format(x, &o->format) || !find_start(x, s, o))
+		return;
+	if (o->format == FORMAT_TEXT && (o->lost || o->after_seq + 1 < s->log.first_seq))
+		resume_refuse_lost(x, s);
+	else
 		watch_start(x, s, o);
 }
 
@@ -229,8 +233,10 @@ void handle_channel(struct exchange *x)
 {
 	struct watch_options o = {0};
 	struct stream *s = open_channel(x, CHANNEL_WATCH);
-	if (s)
-		watch(x, s, &o);
+	if (!s)
+		return;
+	watch(x, s, &o);
+	channel_watched(s);
 	stream_unref(s);
 }
 

@@ -70,23 +70,35 @@ bool channel_event_is_good(struct sl_slice event)
 	return is_name(event) && !sl_slice_is(event, "error") && !sl_slice_is(event, "lost");
 }
 
-/* The name is free from here on. Owner's thread. */
-static void remove_channel(struct channel *c)
+/* Under the lock. The name is free from here on. */
+static void unlist(struct channel *c)
 {
 	struct channel_table *t = c->table;
-	struct stream *s = c->stream;
-	pthread_mutex_lock(&t->lock);
 	struct channel **at = &t->bucket[bucket_of(c->name)];
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
 	t->n -= !c->feed;
-	pthread_mutex_unlock(&t->lock);
+}
+
+/* It is not listed any more. Owner's thread. */
+static void end_channel(struct channel *c)
+{
+	struct stream *s = c->stream;
 	s->channel = NULL;
 	log_cursor_fini(&c->oldest);
 	free(c);
 	stream_end_quietly(s);
 	stream_unref(s);
+}
+
+/* Owner's thread. */
+static void remove_channel(struct channel *c)
+{
+	pthread_mutex_lock(&c->table->lock);
+	unlist(c);
+	pthread_mutex_unlock(&c->table->lock);
+	end_channel(c);
 }
 
 /* Lets go of what is too old. */
@@ -119,11 +131,22 @@ static void set_timer(struct channel *c, uint64_t keep_ms)
 	loop_set_timer(s->loop, &s->recheck, due > now ? due - now : 1);
 }
 
+/* A viewer elsewhere counts before its letter is here, and one that has only just opened the
+ * channel too: it was told that it watches, so nothing that is published from then on may pass it
+ * by. */
 static void remove_if_unused(struct channel *c)
 {
+	struct channel_table *t = c->table;
 	struct stream *s = c->stream;
-	if (!c->feed && is_empty(s) && !s->local && !s->remote)
-		remove_channel(c);
+	if (c->feed || !is_empty(s) || s->local || s->remote)
+		return;
+	pthread_mutex_lock(&t->lock);
+	bool unused = s->viewer_count == 0;
+	if (unused)
+		unlist(c);
+	pthread_mutex_unlock(&t->lock);
+	if (unused)
+		end_channel(c);
 }
 
 static void time_passed(struct timer *t)
@@ -222,10 +245,40 @@ struct stream *channel_open(struct channel_table *t, const char *name, const cha
 		r = claim(c->stream, caller, use);
 	if (r == 0)
 		found = stream_ref(c->stream);
+	if (found && use == CHANNEL_WATCH)
+		found->viewer_count++;
 	pthread_mutex_unlock(&t->lock);
 	if (!found)
 		*error = r;
 	return found;
+}
+
+struct look {
+	struct mail mail;
+	struct stream *stream;
+};
+
+static void deliver_look(struct mail *m)
+{
+	struct look *l = FROM(m, struct look, mail);
+	unwatched(l->stream);
+	stream_unref(l->stream);
+	free(l);
+}
+
+void channel_watched(struct stream *s)
+{
+	if (atomic_fetch_sub(&s->viewer_count, 1) != 1)
+		return;
+	/* Nobody is there: it may have been made for nothing. */
+	struct look *l = malloc(sizeof(*l));
+	if (!l)
+		return;
+	*l = (struct look){.mail.deliver = deliver_look, .stream = stream_ref(s)};
+	if (!loop_post(s->loop, &l->mail)) {
+		stream_unref(s);
+		free(l);
+	}
 }
 
 struct stream *channel_open_feed(struct channel_table *t, const char *name, struct loop *loop)

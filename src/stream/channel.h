@@ -63,6 +63,10 @@ enum channel_use { CHANNEL_WATCH, CHANNEL_PUBLISH };
 struct stream *channel_open(struct channel_table *t, const char *name, const char *caller,
 			    enum channel_use use, struct loop *loop, int *error);
 
+/* Whoever opened it with CHANNEL_WATCH counts as a viewer until this is called: when the viewer is
+ * attached, or when there will be none. */
+void channel_watched(struct stream *s);
+
 /* The server's own channels (app/feeds.c): their names are outside of what clients can say. */
 #define CHANNEL_FEED_LOG   "feed:log"
 #define CHANNEL_FEED_STATS "feed:stats"

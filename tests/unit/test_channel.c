@@ -28,6 +28,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+	loop_turn(&loop, 0); /* letters that are under way */
 	channel_table_close(&table, &loop);
 	channel_table_fini(&table);
 	ck_assert_uint_eq(table.budget.used, 0);
@@ -40,7 +41,10 @@ static struct stream *open_as(const char *name, const char *caller, enum channel
 			      int *error)
 {
 	*error = 0;
-	return channel_open(&table, name, caller, use, &loop, error);
+	struct stream *s = channel_open(&table, name, caller, use, &loop, error);
+	if (s && use == CHANNEL_WATCH)
+		channel_watched(s);
+	return s;
 }
 
 /* The number that a message got. */
@@ -208,6 +212,24 @@ START_TEST(a_channel_that_is_watched_stays_and_goes_with_its_last_viewer)
 }
 END_TEST
 
+START_TEST(a_channel_stays_for_who_is_about_to_watch_it)
+{
+	int error;
+	struct viewer v = {.ready = ready};
+	struct stream *s = channel_open(&table, "news", NULL, CHANNEL_WATCH, &loop, &error);
+	struct stream *other = open_as("news", NULL, CHANNEL_WATCH, &error);
+	ck_assert_int_eq(viewer_attach(&v, other, &loop, 0), 0);
+	viewer_detach(&v);
+	loop_turn(&loop, 0);
+	ck_assert_uint_eq(table.n, 1);
+	channel_watched(s); /* … but it changed its mind */
+	loop_turn(&loop, 0);
+	ck_assert_uint_eq(table.n, 0);
+	stream_unref(other);
+	stream_unref(s);
+}
+END_TEST
+
 START_TEST(a_channel_belongs_to_who_first_publishes)
 {
 	int error;
@@ -282,6 +304,7 @@ int main(void)
 	tcase_add_test(tc, the_history_is_bounded_by_its_bytes_and_keeps_the_newest);
 	tcase_add_test(tc, messages_get_old_and_an_unused_channel_goes);
 	tcase_add_test(tc, a_channel_that_is_watched_stays_and_goes_with_its_last_viewer);
+	tcase_add_test(tc, a_channel_stays_for_who_is_about_to_watch_it);
 	tcase_add_test(tc, a_channel_belongs_to_who_first_publishes);
 	tcase_add_test(tc, there_are_only_so_many_channels);
 	tcase_add_test(tc, all_end_without_a_word_when_the_server_does);
