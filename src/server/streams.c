@@ -149,6 +149,8 @@ void handle_stop(struct exchange *x)
 	if (!s)
 		return;
 	stream_stop(s);
-	watch_start(x, s, &(struct watch_options){.format = FORMAT_DOCUMENT, .any_end = true});
+	watch_start(x, s,
+		    &(struct watch_options){
+			    .format = FORMAT_DOCUMENT, .any_end = true, .always = true});
 	stream_unref(s);
 }

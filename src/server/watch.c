@@ -333,6 +333,7 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 {
 	const struct stream_options *config = x->config->set.streams;
 	x->viewer.ready = viewer_ready;
+	x->viewer.always = o->always;
 	encoder_init(&x->encoder, o->format, s->id);
 	x->encoder.ids = access_event_ids(x);
 	x->encoder.hide_usage = o->hide_usage;

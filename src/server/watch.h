@@ -14,6 +14,7 @@ struct watch_options {
 	bool newer;   /* FORMAT_DOCUMENT: answers when there is more than after_seq, or after
 			 wait_ms; else when the stream has ended */
 	bool endless; /* the stream is no answer: when it ends, the response does, without a word */
+	bool always;  /* however many watch the stream */
 	bool lost;    /* say that entries are gone before anything else */
 	uint64_t wait_ms;
 	uint64_t after_seq; /* begin behind this entry */

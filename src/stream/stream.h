@@ -167,12 +167,13 @@ struct viewer {
 	 * Must not detach other viewers. */
 	void (*ready)(struct viewer *v);
 	bool armed;
+	bool always;                 /* attaches also where there are as many viewers as may be */
 	struct viewer *next, **link; /* among stream->local */
 	struct watch *watch;         /* on another worker than the stream's */
 };
 
-/* Attaches *v (zeroes but for `ready`) behind entry `after_seq` (0: from the start) and keeps a
- * reference to s. 0, or -SL_E_LIMIT when the stream has as many viewers as it may. */
+/* Attaches *v (zeroes but for `ready` and `always`) behind entry `after_seq` (0: from the start)
+ * and keeps a reference to s. 0, or -SL_E_LIMIT when the stream has as many viewers as it may. */
 int viewer_attach(struct viewer *v, struct stream *s, struct loop *loop, uint64_t after_seq);
 
 /* The client has left or has got everything. Idempotent. The last one to go before the stream's end

@@ -101,7 +101,7 @@ static struct stream *let_go(struct viewer *v)
 
 int viewer_attach(struct viewer *v, struct stream *s, struct loop *loop, uint64_t after_seq)
 {
-	if (atomic_fetch_add(&s->viewer_count, 1) >= s->viewers_max) {
+	if (atomic_fetch_add(&s->viewer_count, 1) >= s->viewers_max && !v->always) {
 		atomic_fetch_sub(&s->viewer_count, 1);
 		return -SL_E_LIMIT;
 	}
