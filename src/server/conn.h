@@ -93,7 +93,8 @@ struct exchange {
 	uint64_t backlog; /* entries up to this one may be merged: it came late */
 	int64_t level;    /* messages below it are passed over */
 	bool at_once, any_end, newer, endless; /* see struct watch_options */
-	bool lost; /* entries that this client has not read are gone: say so */
+	bool lost;           /* entries that this client has not read are gone: say so */
+	uint64_t lost_first; /* what is being said about it */
 };
 
 /* A connection that was accepted; it is counted already, and the descriptor its own. It goes to

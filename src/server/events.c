@@ -32,6 +32,7 @@ struct member {
 	uint64_t backlog; /* as in struct exchange */
 	bool over;        /* its end has been written */
 	bool lost;
+	uint64_t lost_first; /* what is being said about it */
 };
 
 struct multiplex {
@@ -86,12 +87,13 @@ static void write_missing(struct multiplex *mx, struct member *m, struct sl_wind
 static void write_lost(struct multiplex *mx, struct member *m, struct sl_window *w)
 {
 	struct stream_log *log = &m->viewer.stream->log;
-	uint64_t first = atomic_load(&log->first_seq);
-	encoder_write_lost(&mx->encoder, first, w);
+	if (mx->x->out.skip == 0) /* else it is under way, and must not change */
+		m->lost_first = atomic_load(&log->first_seq);
+	encoder_write_lost(&mx->encoder, m->lost_first, w);
 	if (w->cut)
 		return;
 	log_cursor_fini(&m->viewer.cursor);
-	log_cursor_init(&m->viewer.cursor, log, first);
+	log_cursor_init(&m->viewer.cursor, log, m->lost_first);
 	m->lost = false;
 }
 

@@ -91,7 +91,8 @@ size_t watch_write_run(struct server *s, struct viewer *v, struct encoder *e, ui
 static size_t write_lost(struct exchange *x, char *buf, size_t max)
 {
 	struct stream *s = x->viewer.stream;
-	uint64_t first = atomic_load(&s->log.first_seq);
+	if (x->out.skip == 0) /* else it is under way, and must not change */
+		x->lost_first = atomic_load(&s->log.first_seq);
 	struct sl_window w = sl_window(buf, max, x->out.skip);
 	if (x->encoder.format != FORMAT_EVENTS) {
 		struct sl_event error =
@@ -99,18 +100,20 @@ static size_t write_lost(struct exchange *x, char *buf, size_t max)
 				     "entries that were not read in time are no longer held");
 		struct encoder_entry in = {
 			.entry = {.flags = SL_ENTRY_FAILED, .events = &error, .n_events = 1},
-			.seq = first - 1,
+			.seq = x->lost_first - 1,
 			.partial = true};
 		encoder_write(&x->encoder, &in, &w);
 		x->out.skip += w.written;
 		x->out.finished = !w.cut;
 		return w.written;
 	}
-	encoder_write_lost(&x->encoder, first, &w);
-	if (w.cut)
-		return 0; /* the window is never so small twice */
+	encoder_write_lost(&x->encoder, x->lost_first, &w);
+	if (w.cut) {
+		x->out.skip += w.written;
+		return w.written;
+	}
 	log_cursor_fini(&x->viewer.cursor);
-	log_cursor_init(&x->viewer.cursor, &s->log, first);
+	log_cursor_init(&x->viewer.cursor, &s->log, x->lost_first);
 	x->out.skip = 0;
 	x->lost = false;
 	return w.written;
