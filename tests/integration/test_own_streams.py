@@ -555,6 +555,18 @@ def test_a_stop_is_the_end_for_every_viewer(proxy, upstream, how, begun):
     assert number(r.json["last_event_id"]) == 4
 
 
+def test_a_stop_is_answered_however_many_watch(rig, upstream):
+    upstream.script = [ROLE, token("a"), stall]
+    p = rig.proxy(upstream, streams={"viewers": 1})
+    id = begin(p).json["id"]
+    r = watch(p, id)
+    r.next_event()
+    assert p.get(f"/v1/streams/{id}?format=events").status == 429
+    stopped = p.post(f"/v1/streams/{id}/stop", None)
+    assert stopped.status == 200 and stopped.json["state"] == "stopped"
+    assert r.all_events()[-1].json["stopped"] is True
+
+
 def test_before_the_first_token_a_stop_is_a_good_end_too(proxy, upstream, posts, begun):
     upstream.script = [stall]
     id = begun(proxy)
@@ -781,6 +793,15 @@ def forgetful(shared_rig, upstream, begun):
         events += [r.next_event() for _ in texts]
         gate.open()
     return p, r.header("X-Stream-Id"), [*events, *r.all_events()]
+
+
+def test_what_is_lost_is_told_to_old_clients_too(forgetful):
+    """HTTP/1.0 gets its bytes through a small window."""
+    p, id, events = forgetful
+    for seq in range(1, 40):
+        again = p.get(f"/v1/streams/{id}?format=events&starting_after={seq}", version="1.0").all_events()
+        assert again[0].type == "lost" and again[0].json["first_id"].startswith(id + ".")
+        assert again[-1].type == "done"
 
 
 @pytest.mark.parametrize("query", ["&starting_after=1", "&last_event_id={id}.2", ""])
