@@ -192,8 +192,6 @@ struct refusal guard_check(struct exchange *x)
 	struct refusal r = check_framing(&f, x->http_1_0, o->body_bytes);
 	if (r.status)
 		return r;
-	if (has_nul)
-		return bad_request("the query has a NUL in it");
 	if (x->uri_bytes > o->uri_bytes)
 		return (struct refusal){414, "invalid_request_error", "uri_too_long",
 					"the request's URL is too long", true};
@@ -216,6 +214,8 @@ struct refusal guard_check(struct exchange *x)
 	r = auth_check(x);
 	if (r.status)
 		return r;
+	if (has_nul)
+		return bad_request("the query has a NUL in it");
 	if (x->server->shared->draining && !(x->route->flags & ROUTE_F_DRAINING))
 		return (struct refusal){503, "server_error", "shutting_down",
 					"the server is shutting down", true};
