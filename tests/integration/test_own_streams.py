@@ -4,6 +4,7 @@ by anybody who may, and left to themselves when nobody comes."""
 import json
 import random
 import re
+import signal
 import socket
 import time
 
@@ -850,3 +851,27 @@ def test_where_no_event_can_tell_it_is_410(forgetful, query):
     first = number(r.error["first_id"])
     assert p.get(f"/v1/streams/{id}?starting_after={first - 1}{query}").status == 200
     assert p.get(f"/v1/streams/{id}?starting_after={first - 2}{query}").status == 410
+
+
+# --- the end of the server --------------------------------------------------------------------------
+
+def test_who_waits_when_the_server_shuts_down_is_answered(rig, upstream, begun):
+    p = rig.proxy(upstream, workers=3, timeouts={"drain": "500ms"})
+    upstream.script = [ROLE, token("a"), stall]
+    id = begun(p)
+    until_entry(p, id, 2)
+    clients = waiting(p, id, 2)
+    watching = watch(p, id)
+    late = p.client()
+    late.request("GET", "/healthz").response().read()
+    p.signal(signal.SIGTERM)
+    p.wait_log("draining")
+    late.request("POST", "/v1/streams", chat_body())
+    refused = late.response("POST")
+    assert refused.status == 503 and refused.header("Retry-After")
+    for c in clients:
+        shown = c.response().json
+        assert (shown["state"], shown["text"], shown["error"]["code"]) == ("failed", "a", "shutting_down")
+    events = watching.all_events()
+    assert bare_text(events) == "a" and events[-1].json["error"]["code"] == "shutting_down"
+    assert p.wait() == 0
