@@ -111,10 +111,12 @@ class Client:
 
     def rest(self):
         """All bytes until the server closes."""
+        pieces = []
         while self.receive():
-            pass
+            pieces.append(self._inbox)
+            self._inbox = b""
         data, self._inbox = self._inbox, b""
-        return data
+        return b"".join([*pieces, data])
 
     # leaving
 
