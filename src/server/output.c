@@ -76,9 +76,9 @@ static ssize_t read_body(void *cls, uint64_t pos, char *buf, size_t max)
 struct MHD_Response *output_response(struct exchange *x, const struct output_source *source,
 				     uint64_t size)
 {
-	bool chunked = size == MHD_SIZE_UNKNOWN;
+	bool chunked = size == MHD_SIZE_UNKNOWN && !x->http_1_0;
 	x->out.source = source;
-	x->out.direct = chunked && !x->http_1_0 && !x->server->shared->tls_cert;
+	x->out.direct = chunked && !x->server->shared->tls_cert;
 	if (x->out.heartbeat_ms)
 		exchange_set_time(x, x->out.heartbeat_ms);
 	return MHD_create_response_from_callback(size, chunked ? BLOCK_SIZE : WHOLE_BLOCK_SIZE,

@@ -174,6 +174,20 @@ def test_an_old_client_gets_every_byte_without_chunks(proxy, upstream):
         assert client.ended == "fin"
 
 
+def test_an_old_client_costs_about_what_a_new_one_does(rig, upstream):
+    p = rig.proxy(upstream, streams={"per_stream": "64MiB"})
+    upstream.script = answer(*BIG)
+    used = []
+    for version in ("1.1", "1.0"):
+        before = p.cpu
+        for way in WAYS:
+            client = p.client(timeout=20)
+            ask(client, way, CLOSE, version)
+            assert len(client.rest()) > len(WHOLE)
+        used.append(p.cpu - before)
+    assert SANITIZED or used[1] < 4 * used[0] + 0.2, f"{used[0]} s for HTTP/1.1, {used[1]} s for HTTP/1.0"
+
+
 @pytest.fixture(scope="module")
 def tls_proxy(shared_rig, upstream, certificates):
     return shared_rig.proxy(upstream, streams=SHORT,
