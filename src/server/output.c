@@ -25,6 +25,8 @@ static size_t take(struct exchange *x, char *buf, size_t max)
 {
 	struct output *o = &x->out;
 	size_t n = 0;
+	if (o->finished)
+		return 0; /* no heartbeat behind the end */
 	if (o->heartbeat_due && o->skip == 0 && max > sizeof(HEARTBEAT)) {
 		n = sizeof(HEARTBEAT) - 1;
 		memcpy(buf, HEARTBEAT, n);

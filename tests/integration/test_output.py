@@ -12,7 +12,7 @@ from chunks import check_blocks
 from client import Client, Cut, EventReader, fields
 from rig import SANITIZED, bare_text, chat_body, content, parallel, wait_until
 from test_leaves import wait_for_standstill
-from upstream import DONE, FINISH, ROLE, answer, stall, token
+from upstream import DONE, FINISH, ROLE, answer, at_once, stall, token
 
 WAYS = ("text", "events", "chat")
 CLOSE = {"Connection": "close"}
@@ -410,17 +410,25 @@ def test_heartbeats_break_into_nothing_while_a_client_is_stuck_and_come_again_af
         assert "" not in names or names.index("") == 0 and "" not in names[names.count(""):], "a comment inside"
 
 
-def test_no_heartbeat_comes_behind_the_end(unix_proxy, upstream):
+@pytest.mark.parametrize("kept", [True, False])
+def test_no_heartbeat_comes_behind_the_end(unix_proxy, upstream, kept):
     """Whichever part of the stream it is that does not fit into the socket: its end too."""
     upstream.script = [ROLE, token("tick"), stall]
     clock = unix_proxy.chat(timeout=20)
     clock.read_until(b"tick")
     clients = []
-    for size in range(60_000, 240_000, 3000):
-        upstream.script = answer(*["z" * 1000] * (size // 1000))
-        ended = len(unix_proxy.logged("stream_end"))
-        clients.append(ask(unix_proxy.client(), "events", CLOSE))
-        unix_proxy.wait_log("stream_end", count=ended + 1)
+    for size in range(60_000, 300_000, 4000):
+        upstream.script = at_once(answer(*["z" * 1000] * (size // 1000)))
+        client = unix_proxy.client()
+        if kept:
+            done = unix_proxy.chat()
+            done.read()
+            ask(client, "events", CLOSE, stream=done.header("X-Stream-Id"))
+        else:
+            ended = len(unix_proxy.logged("stream_end"))
+            ask(client, "events", CLOSE)
+            unix_proxy.wait_log("stream_end", count=ended + 1)
+        clients.append(client)
     beats(clock, 2)
     for c in clients:
         assert take_all(c, "events").strip("z") == ""
