@@ -104,7 +104,7 @@ def test_each_route_asks_for_a_key(proxy, asked, method, target, body):
     assert asked() == 0
 
 
-@pytest.mark.parametrize("target", ["/healthz", "/readyz", "/", "/app.js", "/style.css", "/favicon.svg"])
+@pytest.mark.parametrize("target", ["/healthz", "/readyz", "/", "/page/app.js", "/sluice.js", "/page/style.css", "/favicon.svg"])
 def test_open_routes_ask_for_none(proxy, target):
     for headers in ({}, bearer("wrong"), {**ONE, "x-api-key": K2}):
         assert proxy.get(target, headers).status == 200
