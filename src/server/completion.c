@@ -143,19 +143,12 @@ static bool adopt(struct exchange *x, const struct generation *g, const struct r
 	put_label(x, g, &label);
 	struct stream *s = label.p ? stream_table_adopt(x->server->table, label.p) : NULL;
 	sl_buf_fini(&label);
-	if (s)
-		plan->answer(x, s, false, plan->arg);
+	if (!s)
+		return false;
+	plan->answer(x, s, false, plan->arg);
+	stream_table_adopted(x->server->table, s);
 	stream_unref(s);
-	return s != NULL;
-}
-
-static void make_adoptable(struct exchange *x, const struct generation *g, struct stream *s)
-{
-	struct sl_buf label;
-	put_label(x, g, &label);
-	if (label.p)
-		stream_table_label(x->server->table, s, label.p);
-	sl_buf_fini(&label);
+	return true;
 }
 
 void request_watch(struct exchange *x, struct stream *s, bool fresh, void *arg)
@@ -215,10 +208,15 @@ void request_start(struct exchange *x, struct generation *g, const struct reques
 		stream_unref(s);
 		return;
 	}
+	struct sl_buf label = {0};
 	if (adopts && s->leave.what == LEAVE_DETACH)
-		make_adoptable(x, g, s);
+		put_label(x, g, &label);
 	x->server->generator->start(x->server->generator, s, g);
 	plan->answer(x, s, true, plan->arg);
+	/* Not before its own viewer is there: others may ask the same at this moment. */
+	if (label.p)
+		stream_table_label(x->server->table, s, label.p);
+	sl_buf_fini(&label);
 	stream_unref(s);
 }
 

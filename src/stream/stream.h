@@ -110,6 +110,7 @@ struct stream {
 	_Atomic uint32_t refs;
 	char *key;                    /* idempotency key or label; NULL: none */
 	bool adoptable;               /* `key` is a label (stream_table_label) */
+	bool adopting;                /* somebody is about to watch it (stream_table_adopt) */
 	uint64_t request_hash;        /* of what was asked with it */
 	struct stream *by_key;        /* chain */
 	struct stream *by_id;         /* chain */

@@ -216,8 +216,8 @@ void stream_table_label(struct stream_table *t, struct stream *s, const char *la
 static bool is_orphan(const struct stream *s)
 {
 	enum stream_state state = s->state;
-	return s->adoptable && s->viewer_count == 0 && s->furthest == 0 && state != STREAM_FAILED &&
-	       state != STREAM_STOPPED && !is_expired(s);
+	return s->adoptable && !s->adopting && s->viewer_count == 0 && s->furthest == 0 &&
+	       state != STREAM_FAILED && state != STREAM_STOPPED && !is_expired(s);
 }
 
 struct stream *stream_table_adopt(struct stream_table *t, const char *label)
@@ -226,10 +226,19 @@ struct stream *stream_table_adopt(struct stream_table *t, const char *label)
 	struct stream *s = t->key_bucket[bucket_of(sl_slice_str(label))];
 	while (s && (strcmp(s->key, label) != 0 || !is_orphan(s)))
 		s = s->by_key;
-	if (s)
+	if (s) {
 		stream_ref(s);
+		s->adopting = true;
+	}
 	pthread_mutex_unlock(&t->lock);
 	return s;
+}
+
+void stream_table_adopted(struct stream_table *t, struct stream *s)
+{
+	pthread_mutex_lock(&t->lock);
+	s->adopting = false;
+	pthread_mutex_unlock(&t->lock);
 }
 
 static bool is_owned_by(const struct stream *s, const char *owner)

@@ -58,8 +58,10 @@ struct stream *stream_table_claim(struct stream_table *t, struct stream *fresh, 
  */
 void stream_table_label(struct stream_table *t, struct stream *s, const char *label);
 /* One of those that nobody watches and nobody has read a word of, unless it failed, with a
- * reference for the caller; NULL. */
+ * reference for the caller, who attaches a viewer and then says so; NULL. Nobody else gets it in
+ * between. */
 struct stream *stream_table_adopt(struct stream_table *t, const char *label);
+void stream_table_adopted(struct stream_table *t, struct stream *s);
 
 /* All streams of that owner (NULL: nobody's) that are called something, each with a reference for
  * the caller, as an array for free(). NULL without memory. */

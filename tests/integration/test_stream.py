@@ -11,7 +11,7 @@ import pytest
 
 from chunks import check_blocks, check_stream
 from client import EventReader, fields
-from rig import bare_text, chat_body, content, wait_until
+from rig import bare_text, chat_body, content, parallel, wait_until
 from upstream import (DONE, FINISH, ROLE, USAGE, USAGE_FRAME, answer, byte_by_byte, chunk, completion, frame,
                       json_answer, random_cuts, silent, stall, token, whole)
 
@@ -529,6 +529,21 @@ def test_who_is_cut_off_before_the_first_event_takes_over_what_it_began(proxy, u
     events = client.response().all_events()
     assert bare_text(events) == "ab" and events[-1].type == "done"
     assert posts() == 1
+
+
+def test_those_who_ask_the_same_at_the_same_time_each_get_their_own(rig, upstream, posts):
+    p = rig.proxy(upstream, workers=4)
+    upstream.script = answer("a", "b")
+    rounds, together = 10, 16
+
+    def ask(_):
+        r = p.get(ASK)
+        assert bare_text(r.all_events()) == "ab"
+        return r.header("X-Stream-Id")
+
+    for _ in range(rounds):
+        assert len(set(parallel(together, ask))) == together
+    assert posts() == rounds * together
 
 
 def test_an_answer_that_was_complete_before_anybody_read_it_is_taken_over_too(proxy, upstream, posts):

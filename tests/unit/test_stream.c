@@ -831,13 +831,16 @@ START_TEST(an_orphan_is_adopted_once_by_who_asks_the_same)
 	stream_table_label(&table, other, "a\n\n1"); /* as many as there are clients */
 	attach(s, &v, 0);
 	struct stream *found = stream_table_adopt(&table, "a\n\n1");
-	ck_assert_ptr_eq(found, other); /* s is watched */
+	ck_assert_ptr_eq(found, other);                           /* s is watched */
+	ck_assert_ptr_null(stream_table_adopt(&table, "a\n\n1")); /* another takes this one over */
+	stream_table_adopted(&table, found);
 	stream_unref(found);
 	ck_assert_ptr_null(stream_table_adopt(&table, "a\n\n2"));
 	append_text(s, "x");
 	viewer_detach(&v);
 	found = stream_table_adopt(&table, "a\n\n1");
 	ck_assert_ptr_nonnull(found); /* unread, both */
+	stream_table_adopted(&table, found);
 	stream_unref(found);
 	attach(s, &v, 0);
 	next_text(&v);
