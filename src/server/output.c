@@ -2,9 +2,12 @@
 #include "server/output.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -93,6 +96,23 @@ static void watch_socket(struct exchange *x, bool for_room)
 		       EPOLLRDHUP | EPOLLET | (for_room ? EPOLLOUT : 0u));
 }
 
+/* Whether the client has taken anything since the last look, or since the socket was full. The socket
+ * is writable only when much of its buffer is free; this sees each byte. */
+static bool is_taken(struct exchange *x)
+{
+	struct output *o = &x->out;
+	int was = o->unread;
+	return ioctl(x->conn->io.fd, SIOCOUTQ, &o->unread) == 0 && o->unread < was;
+}
+
+/* The socket is full. */
+static void wait_for_room(struct exchange *x)
+{
+	x->out.unread = INT_MAX;
+	is_taken(x);
+	exchange_set_time(x, x->config->set.options->idle_ms);
+}
+
 /* 1: all of it is sent. 0: the rest waits for the socket. -1: the client is gone. */
 static int send_bytes(struct exchange *x, const char *p, size_t n)
 {
@@ -112,7 +132,7 @@ static int send_bytes(struct exchange *x, const char *p, size_t n)
 		return -1;
 	memcpy(o->rest, p + (n - o->rest_n), o->rest_n);
 	watch_socket(x, true);
-	exchange_set_time(x, x->config->set.options->idle_ms);
+	wait_for_room(x);
 	return 0;
 }
 
@@ -169,15 +189,16 @@ void output_writable(struct exchange *x)
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			wait_for_room(x);
 			return; /* the next edge comes */
+		}
 		if (n < 0) {
 			give_up(x);
 			exchange_resume(x);
 			return;
 		}
 		o->rest_at += (size_t)n;
-		exchange_set_time(x, x->config->set.options->idle_ms);
 	}
 	output_fini(o);
 	watch_socket(x, false);
@@ -191,6 +212,10 @@ void output_tick(struct exchange *x)
 	struct output *o = &x->out;
 	if (!o->rest) {
 		o->heartbeat_due = o->heartbeat_ms > 0;
+		return;
+	}
+	if (is_taken(x)) {
+		exchange_set_time(x, x->config->set.options->idle_ms);
 		return;
 	}
 	log_event(LOG_DEBUG, "client_stalled", {"request", LOG_STR(x->request_id)});

@@ -46,6 +46,7 @@ struct output {
 	uint64_t heartbeat_ms; /* a comment in every silence of that length; 0: none */
 	char *rest;            /* what the socket has not taken of a chunk; NULL */
 	size_t rest_n, rest_at;
+	int unread; /* bytes in the socket's buffer when that was last looked at */
 };
 
 /* A response that streams from `source`; NULL without memory. size: MHD_SIZE_UNKNOWN, or how long

@@ -338,7 +338,7 @@ def test_many_clients_that_read_nothing_take_little_memory(rig):
     for c in clients:
         c.reset()
     upstream.until(lambda: all(c.closed for c in connections), "the upstreams to be closed", 2)
-    wait_until(lambda: p.open_files <= files + 4, "all files to be closed", 3)
+    wait_until(lambda: p.open_files <= files + 4, "all files to be closed")
 
 
 def median(lists):
@@ -391,7 +391,7 @@ def test_clients_that_come_and_go_leave_nothing_behind(proxy, upstream):
         parallel(10, come_and_go)
     finally:
         stop.set()
-    wait_until(lambda: proxy.metrics()["sluice_streams_live"] == 0, "all streams to end", 3)
-    wait_until(lambda: not [c for c in upstream.open_connections if c.requests], "the upstreams to be closed", 3)
-    wait_until(lambda: proxy.open_files <= files + 2, "all files to be closed", 3)
+    wait_until(lambda: proxy.metrics()["sluice_streams_live"] == 0, "all streams to end")
+    wait_until(lambda: not [c for c in upstream.open_connections if c.requests], "the upstreams to be closed")
+    wait_until(lambda: proxy.open_files <= files + 2, "all files to be closed")
     assert proxy.is_alive()

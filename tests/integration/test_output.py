@@ -41,7 +41,9 @@ def some_texts(total, seed):
 
 
 BIG = some_texts(4_200_000, 1)
-WHOLE = "".join(BIG)
+WHOLE = "START" + "".join(BIG)
+BIG_ANSWER = [*answer("START", *BIG)]
+STALLED = [*map(token, BIG), stall]
 
 
 def ask(client, way, headers=(), version="1.1", stream=None):
@@ -105,14 +107,18 @@ def take_at_random(client, n, seed):
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # from here on it is a fast one
 
 
-def stuck_client(proxy, upstream, way, headers=(), **more):
-    """A client that has asked and read nothing, and the upstream's connection: nothing moves any more, and much of the
-    stream has still to come."""
-    before, ended = len(upstream.posts), len(proxy.logged("stream_end"))
+def stuck_client(proxy, upstream, way, headers=(), script=None, **more):
+    """A client that has read the first token, and then nothing, and the upstream's connection: nothing moves any more,
+    and much of the stream has still to come."""
+    gate = upstream.gate()
+    upstream.script = [ROLE, token("START"), gate, *(script or [*map(token, BIG), FINISH, DONE])]
+    ended = len(proxy.logged("stream_end"))
     client = proxy.client(receive_buffer=16384, timeout=20, **more)
     ask(client, way, headers)
-    upstream.until(lambda: len(upstream.posts) > before)
+    while b"START" not in client._inbox:
+        assert client.receive()
     connection = upstream.posts[-1].connection
+    gate.open()
     wait_for_standstill([connection])
     assert len(proxy.logged("stream_end")) == ended, "the whole stream went into buffers"
     return client, connection
@@ -122,7 +128,6 @@ def stuck_client(proxy, upstream, way, headers=(), **more):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_client_that_stops_reading_and_goes_on_gets_every_byte(proxy, upstream, way):
-    upstream.script = answer(*BIG)
     client, connection = stuck_client(proxy, upstream, way, CLOSE)
     take_at_random(client, 300_000, 3)
     wait_for_standstill([connection])
@@ -133,7 +138,7 @@ def test_a_client_that_stops_reading_and_goes_on_gets_every_byte(proxy, upstream
 @pytest.mark.parametrize("way", WAYS)
 def test_a_client_that_comes_late_and_reads_slowly_gets_every_byte(rig, upstream, way):
     p = rig.proxy(upstream, streams={"per_stream": "64MiB", "memory": "256MiB"})
-    upstream.script = answer(*BIG)
+    upstream.script = BIG_ANSWER
     first = p.chat()
     assert content(first.all_events()) == WHOLE
     with p.client(receive_buffer=16384, timeout=20) as client:
@@ -163,7 +168,7 @@ def test_streams_that_share_a_connection_come_whole_to_a_slow_client(proxy, upst
 
 
 def test_an_old_client_gets_every_byte_without_chunks(proxy, upstream):
-    upstream.script = answer(*BIG)
+    upstream.script = BIG_ANSWER
     for way in WAYS:
         client = proxy.client(receive_buffer=16384, timeout=20)
         ask(client, way, version="1.0")
@@ -176,7 +181,7 @@ def test_an_old_client_gets_every_byte_without_chunks(proxy, upstream):
 
 def test_an_old_client_costs_about_what_a_new_one_does(rig, upstream):
     p = rig.proxy(upstream, streams={"per_stream": "64MiB"})
-    upstream.script = answer(*BIG)
+    upstream.script = BIG_ANSWER
     used = []
     for version in ("1.1", "1.0"):
         before = p.cpu
@@ -196,7 +201,6 @@ def tls_proxy(shared_rig, upstream, certificates):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_slow_client_gets_every_byte_through_tls(tls_proxy, upstream, certificates, way):
-    upstream.script = answer(*BIG)
     context = ssl.create_default_context(cafile=certificates.ca)
     client, _ = stuck_client(tls_proxy, upstream, way, CLOSE, tls=context)
     take_at_random(client, 200_000, 8)
@@ -210,7 +214,6 @@ def unix_proxy(rig, upstream, tmp_path):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_slow_client_gets_every_byte_through_a_unix_socket(unix_proxy, upstream, way):
-    upstream.script = answer(*BIG)
     client, _ = stuck_client(unix_proxy, upstream, way, CLOSE)
     take_at_random(client, 200_000, 9)
     assert take_all(client, way) == WHOLE
@@ -262,7 +265,6 @@ def test_requests_that_are_sent_while_a_stream_runs_are_answered_behind_it(proxy
 
 
 def test_requests_behind_a_stream_that_was_stuck_are_answered(proxy, upstream):
-    upstream.script = answer(*BIG)
     client, _ = stuck_client(proxy, upstream, "chat")
     ask(client, "events")
     ask(client, "text", CLOSE)
@@ -277,11 +279,10 @@ def test_requests_behind_a_stream_that_was_stuck_are_answered(proxy, upstream):
 @pytest.mark.parametrize("how", ["reset", "close", "half_close"])
 def test_a_client_that_leaves_while_it_is_stuck_is_gone_at_once(proxy, unix_proxy, upstream, how, place):
     p = proxy if place == "tcp" else unix_proxy
-    upstream.script = [*map(token, BIG), stall]
     headers = {"X-Sluice-Client-Leaves": "cancel"}
     files = p.open_files
     for way in WAYS:
-        client, connection = stuck_client(p, upstream, way, headers)
+        client, connection = stuck_client(p, upstream, way, headers, STALLED)
         # close() reads first what is there, so that it is no reset, and the server may write again.
         getattr(client, how)()
         upstream.until(lambda: connection.closed, "the upstream to be told", 1 if not SANITIZED else 5)
@@ -291,7 +292,7 @@ def test_a_client_that_leaves_while_it_is_stuck_is_gone_at_once(proxy, unix_prox
 
 
 def test_clients_that_get_stuck_and_leave_leave_nothing_behind(proxy, upstream):
-    upstream.script = [*map(token, BIG), stall]
+    upstream.script = STALLED
     headers = {"X-Sluice-Client-Leaves": "cancel"}
 
     def come_and_go(number):
@@ -382,8 +383,7 @@ def beating(shared_rig):
 
 def test_stuck_clients_take_no_time(beating):
     p, u, clock = beating
-    u.script = [*map(token, BIG), stall]
-    clients = [stuck_client(p, u, way)[0] for way in WAYS]
+    clients = [stuck_client(p, u, way, script=STALLED)[0] for way in WAYS]
     beats(clock, 1)
     before = p.cpu
     beats(clock, 3)
@@ -397,8 +397,7 @@ def test_stuck_clients_take_no_time(beating):
 def test_heartbeats_break_into_nothing_while_a_client_is_stuck_and_come_again_afterwards(beating, way):
     p, u, clock = beating
     gate = u.gate()
-    u.script = [ROLE, *map(token, BIG), token("LAST"), gate, FINISH, DONE]
-    client, _ = stuck_client(p, u, way, CLOSE)
+    client, _ = stuck_client(p, u, way, CLOSE, [*map(token, BIG), token("LAST"), gate, FINISH, DONE])
     beats(clock, 2)
     r = client.response()
     body = r.read_until(b"LAST") + beats(r, 2)
@@ -434,12 +433,36 @@ def test_no_heartbeat_comes_behind_the_end(unix_proxy, upstream, kept):
         assert take_all(c, "events").strip("z") == ""
 
 
+@pytest.fixture
+def impatient(rig, upstream):
+    return rig.proxy(upstream, streams=SHORT, timeouts={"idle": "1s"})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_that_takes_nothing_for_too_long_is_cut(impatient, upstream, way):
+    client, connection = stuck_client(impatient, upstream, way, {"X-Sluice-Client-Leaves": "cancel"})
+    upstream.until(lambda: connection.closed, "the upstream to be told", 5)
+    wait_until(lambda: impatient.metrics()["sluice_viewers"] == 0, "the client to be cut", 3)
+    with pytest.raises(Cut):
+        client.response().read()
+
+
+def test_a_client_that_takes_little_at_a_time_is_not_cut(impatient, beating, upstream):
+    """Much less than what makes its socket writable again."""
+    _, _, clock = beating
+    beats(clock, 1)
+    client, _ = stuck_client(impatient, upstream, "text", CLOSE)
+    for turn in range(4):
+        take_at_random(client, 30_000, turn)
+        beats(clock, 1)
+    assert take_all(client, "text") == WHOLE
+
+
 # --- ends -------------------------------------------------------------------------------------------
 
 def test_a_stop_while_a_client_is_stuck_ends_its_stream_properly(proxy, upstream):
-    upstream.script = [ROLE, *map(token, BIG), stall]
     for way in ("events", "chat"):
-        client, connection = stuck_client(proxy, upstream, way, CLOSE)
+        client, connection = stuck_client(proxy, upstream, way, CLOSE, STALLED)
         r = client.response()
         stopped = proxy.post(f"/v1/streams/{r.header('X-Stream-Id')}/stop", b"")
         assert stopped.status == 200 and stopped.json["state"] == "stopped"
@@ -451,7 +474,6 @@ def test_a_stop_while_a_client_is_stuck_ends_its_stream_properly(proxy, upstream
 
 
 def test_a_server_that_is_told_to_end_waits_for_a_stuck_client_no_longer_than_it_may(rig, upstream):
-    upstream.script = [ROLE, *map(token, BIG), FINISH, DONE]
     p = rig.proxy(upstream, streams=SHORT, timeouts={"drain": "1s"})
     clients = [stuck_client(p, upstream, way)[0] for way in WAYS]
     p.signal(signal.SIGTERM)
@@ -464,7 +486,6 @@ def test_a_server_that_is_told_to_end_waits_for_a_stuck_client_no_longer_than_it
 
 
 def test_a_stuck_client_that_goes_on_while_the_server_ends_gets_everything(rig, upstream):
-    upstream.script = answer(*BIG)
     p = rig.proxy(upstream, streams=SHORT, timeouts={"drain": "60s"})
     clients = [stuck_client(p, upstream, way)[0] for way in WAYS]
     p.signal(signal.SIGTERM)
