@@ -36,15 +36,20 @@ void encode_retry(const struct encoder *e, struct sl_window *w)
 	window_put_str(w, "\n");
 }
 
-void encode_block(const struct encoder *e, const struct encoder_entry *in, unsigned at, unsigned of,
-		  struct sl_slice name, struct sl_window *w)
+void encode_block(const struct encoder *e, unsigned at, struct sl_slice name, struct sl_window *w)
 {
 	if (name.n)
 		sl_sse_put_field(w, "event", name);
-	if (at + 1 == of)
-		encode_id(e, in->seq, w);
 	if (at == 0)
 		encode_retry(e, w);
+}
+
+void encode_block_end(const struct encoder *e, const struct encoder_entry *in, unsigned at,
+		      unsigned of, struct sl_window *w)
+{
+	if (at + 1 == of)
+		encode_id(e, in->seq, w);
+	window_put_str(w, "\n");
 }
 
 const struct sl_event *encode_find(const struct encoder_entry *in, enum sl_event_kind kind)
@@ -78,8 +83,9 @@ static unsigned count_chunks(const struct encoder *e, const struct encoder_entry
 static void put_done(const struct encoder *e, const struct encoder_entry *in, unsigned of,
 		     struct sl_window *w)
 {
-	encode_block(e, in, of - 1, of, SL_LIT(""), w);
-	window_put_str(w, "data: [DONE]\n\n");
+	encode_block(e, of - 1, SL_LIT(""), w);
+	window_put_str(w, "data: [DONE]\n");
+	encode_block_end(e, in, of - 1, of, w);
 }
 
 static void put_finish_chunk(const struct encoder *e, const struct encoder_entry *in,
@@ -125,20 +131,20 @@ static void write_chunks(const struct encoder *e, const struct encoder_entry *in
 		put_done(e, in, of, w);
 		return;
 	}
-	encode_block(e, in, 0, of, SL_LIT(""), w);
+	encode_block(e, 0, SL_LIT(""), w);
 	if (in->entry.flags & SL_ENTRY_WHOLE) { /* a body as it came: of several lines */
 		sl_sse_put_data(w, in->entry.frame);
+	} else {
+		window_put_str(w, "data: ");
+		if (in->entry.flags & SL_ENTRY_FAILED)
+			openai_put_error(in->entry.events, (struct sl_slice){0}, in->partial, w);
+		else if (in->entry.flags & SL_ENTRY_END)
+			put_finish_chunk(e, in, w);
+		else
+			sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
 		window_put_str(w, "\n");
-		return;
 	}
-	window_put_str(w, "data: ");
-	if (in->entry.flags & SL_ENTRY_FAILED)
-		openai_put_error(in->entry.events, (struct sl_slice){0}, in->partial, w);
-	else if (in->entry.flags & SL_ENTRY_END)
-		put_finish_chunk(e, in, w);
-	else
-		sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
-	window_put_str(w, "\n\n");
+	encode_block_end(e, in, 0, of, w);
 	if (of == 2)
 		put_done(e, in, of, w);
 }

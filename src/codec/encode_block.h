@@ -8,10 +8,12 @@
 void encode_id(const struct encoder *e, uint64_t seq, struct sl_window *w);
 void encode_retry(const struct encoder *e, struct sl_window *w);
 
-/* A block is one of `of` blocks that an entry makes, counted from 0; after this come its data lines
- * and an empty one. An empty name: the event is unnamed. */
-void encode_block(const struct encoder *e, const struct encoder_entry *in, unsigned at, unsigned of,
-		  struct sl_slice name, struct sl_window *w);
+/* A block is one of `of` blocks that an entry makes, counted from 0: this, its data lines, and the
+ * end. An empty name: the event is unnamed. The id stands behind the data: there are clients that
+ * take it when they see its line, and would count a block as read that is cut off behind it. */
+void encode_block(const struct encoder *e, unsigned at, struct sl_slice name, struct sl_window *w);
+void encode_block_end(const struct encoder *e, const struct encoder_entry *in, unsigned at,
+		      unsigned of, struct sl_window *w);
 
 /* The first event of that kind in choice 0; NULL. */
 const struct sl_event *encode_find(const struct encoder_entry *in, enum sl_event_kind kind);

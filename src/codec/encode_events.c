@@ -74,21 +74,21 @@ static void put_envelope(const struct encoder *e, struct sl_slice name, struct s
 }
 
 /* The block of one event, up to where its JSON begins … */
-static void open_json(const struct encoder *e, const struct encoder_entry *in, unsigned at,
-		      unsigned of, struct sl_slice name, struct sl_window *w)
+static void open_json(const struct encoder *e, unsigned at, struct sl_slice name,
+		      struct sl_window *w)
 {
 	bool enveloped = e->format == FORMAT_MULTIPLEX;
 
-	encode_block(e, in, at, of, enveloped ? SL_LIT("") : name, w);
+	encode_block(e, at, enveloped ? SL_LIT("") : name, w);
 	window_put_str(w, "data: ");
 	if (enveloped)
 		put_envelope(e, name, w);
 }
 
-/* … and from where it ends. */
+/* … and from where it ends, up to the block's end. */
 static void close_json(const struct encoder *e, struct sl_window *w)
 {
-	window_put_str(w, e->format == FORMAT_MULTIPLEX ? "}\n\n" : "\n\n");
+	window_put_str(w, e->format == FORMAT_MULTIPLEX ? "}\n" : "\n");
 }
 
 static void put_event(const struct encoder *e, const struct encoder_entry *in, unsigned at,
@@ -97,12 +97,12 @@ static void put_event(const struct encoder *e, const struct encoder_entry *in, u
 	struct sl_slice name = name_of(event);
 
 	if (is_bare(event->kind) && e->format == FORMAT_EVENTS) {
-		encode_block(e, in, at, of, name, w);
+		encode_block(e, at, name, w);
 		sl_sse_put_data(w, event->s[0]);
-		window_put_str(w, "\n");
+		encode_block_end(e, in, at, of, w);
 		return;
 	}
-	open_json(e, in, at, of, name, w);
+	open_json(e, at, name, w);
 	if (event->kind == SL_EVENT_TOOL_START)
 		encode_json_tool_start(event, w);
 	else if (event->kind == SL_EVENT_TOOL_ARGS)
@@ -112,6 +112,7 @@ static void put_event(const struct encoder *e, const struct encoder_entry *in, u
 	else
 		window_put_json_string(w, event->s[0]);
 	close_json(e, w);
+	encode_block_end(e, in, at, of, w);
 }
 
 void encode_events(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
@@ -119,15 +120,17 @@ void encode_events(const struct encoder *e, const struct encoder_entry *in, stru
 	unsigned at = 0, of = encode_events_count(in);
 
 	if (in->entry.flags & SL_ENTRY_FAILED) {
-		open_json(e, in, 0, 1, SL_LIT("failed"), w);
+		open_json(e, 0, SL_LIT("failed"), w);
 		encode_json_failed(in, w);
 		close_json(e, w);
+		encode_block_end(e, in, 0, 1, w);
 		return;
 	}
 	if (in->entry.flags & SL_ENTRY_END) {
-		open_json(e, in, 0, 1, SL_LIT("done"), w);
+		open_json(e, 0, SL_LIT("done"), w);
 		encode_json_done(in, w);
 		close_json(e, w);
+		encode_block_end(e, in, 0, 1, w);
 		return;
 	}
 	for (size_t i = 0; i < in->entry.n_events && !w->cut; i++) {
@@ -149,6 +152,7 @@ void encoder_write_lost(const struct encoder *e, uint64_t first_seq, struct sl_w
 	window_put_int(w, (int64_t)first_seq);
 	window_put_str(w, "\"}");
 	close_json(e, w);
+	window_put_str(w, "\n");
 }
 
 /* ---- Runs: the text of several entries in one event */
@@ -195,8 +199,7 @@ static void put_run_start(const struct encoder *e, const struct sl_event *event,
 {
 	struct sl_slice name = name_of(event);
 
-	if (name.n && e->format == FORMAT_EVENTS)
-		sl_sse_put_field(w, "event", name);
+	encode_block(e, 0, e->format == FORMAT_EVENTS ? name : SL_LIT(""), w);
 	window_put_str(w, "data: ");
 	if (e->format == FORMAT_MULTIPLEX) {
 		put_envelope(e, name, w);
@@ -207,8 +210,8 @@ static void put_run_start(const struct encoder *e, const struct sl_event *event,
 /* The most that encoder_run_end() writes. */
 static size_t run_end_bytes(const struct encoder *e)
 {
-	return sizeof("\"}\nid: .18446744073709551615\nretry: 4294967295\n\n") +
-	       strlen(e->stream_id) + e->id_before.n + e->id_behind.n;
+	return sizeof("\"}\nid: .18446744073709551615\n\n") + strlen(e->stream_id) +
+	       e->id_before.n + e->id_behind.n;
 }
 
 bool encoder_run_add(const struct encoder *e, struct encoder_run *run,
@@ -239,7 +242,6 @@ void encoder_run_end(struct encoder *e, const struct encoder_run *run, struct sl
 {
 	window_put_str(w, e->format == FORMAT_MULTIPLEX ? "\"}\n" : "\n");
 	encode_id(e, run->seq, w);
-	encode_retry(e, w);
 	window_put_str(w, "\n");
 	e->retry_ms = 0;
 }

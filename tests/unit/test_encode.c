@@ -133,9 +133,9 @@ START_TEST(chunks_go_on_as_they_came_with_their_ids_and_one_retry)
 
 	e.retry_ms = 1500;
 	CHECK(e,
-	      "id: st.2\nretry: 1500\ndata: {\"a\":1}\n\n"
-	      "id: st.3\ndata: {\"b\": 2}\n\n"
-	      "id: st.9\ndata: [DONE]\n\n",
+	      "retry: 1500\ndata: {\"a\":1}\nid: st.2\n\n"
+	      "data: {\"b\": 2}\nid: st.3\n\n"
+	      "data: [DONE]\nid: st.9\n\n",
 	      entry_of(1, TEXT("no frame"), "", 0), entry_of(2, TEXT("a"), "{\"a\":1}", 0),
 	      entry_of(3, NULL, "{\"b\": 2}", 0), END);
 	e.ids = false;
@@ -147,7 +147,7 @@ END_TEST
 
 START_TEST(a_body_of_several_lines_is_one_chunk_too)
 {
-	CHECK(encoder(FORMAT_OPENAI), "id: st.1\ndata: {\ndata: \"a\": 1}\n\n",
+	CHECK(encoder(FORMAT_OPENAI), "data: {\ndata: \"a\": 1}\nid: st.1\n\n",
 	      entry_of(1, NULL, "{\n\"a\": 1}", SL_ENTRY_WHOLE));
 }
 END_TEST
@@ -170,7 +170,7 @@ START_TEST(browsers_are_told_of_usage_in_any_case)
 	struct encoder e = encoder(FORMAT_EVENTS);
 
 	e.hide_usage = true;
-	CHECK(e, "event: usage\nid: st.1\ndata: {\"prompt_tokens\":3}\n\n",
+	CHECK(e, "event: usage\ndata: {\"prompt_tokens\":3}\nid: st.1\n\n",
 	      entry_of(1, &usage, "{}", SL_ENTRY_USAGE_ONLY));
 }
 END_TEST
@@ -184,7 +184,7 @@ START_TEST(a_failed_stream_of_chunks_ends_with_an_error_and_done)
 	      "retry: 1\ndata: "
 	      "{\"error\":{\"message\":\"it\\nbroke\",\"type\":\"t\",\"param\":null,"
 	      "\"code\":\"c\",\"a\":[1]}}\n\n"
-	      "id: st.9\ndata: [DONE]\n\n",
+	      "data: [DONE]\nid: st.9\n\n",
 	      FAILED);
 	e = encoder(FORMAT_OPENAI);
 	e.ids = false;
@@ -207,13 +207,13 @@ START_TEST(a_stopped_stream_of_chunks_gets_the_finish_reason_that_sdks_want)
 	      "\"m\","
 	      "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}"
 	      "]}\n\n"
-	      "id: st.9\ndata: [DONE]\n\n",
+	      "data: [DONE]\nid: st.9\n\n",
 	      STOPPED_WITH(&meta));
-	CHECK(e, "id: st.9\ndata: [DONE]\n\n", STOPPED_WITH(&finish));
+	CHECK(e, "data: [DONE]\nid: st.9\n\n", STOPPED_WITH(&finish));
 	e.legacy = true;
 	CHECK(e,
 	      "data: {\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\"\","
-	      "\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\nid: st.9\ndata: [DONE]\n\n",
+	      "\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\nid: st.9\n\n",
 	      STOPPED);
 }
 END_TEST
@@ -223,23 +223,23 @@ static const struct {
 	struct sl_event event;
 	const char *block;
 } events[] = {
-	{{.kind = SL_EVENT_TEXT, .s = {S(" a b")}}, "id: st.1\ndata:  a b\n\n"},
-	{{.kind = SL_EVENT_TEXT, .s = {S("\n")}}, "id: st.1\ndata: \ndata: \n\n"},
+	{{.kind = SL_EVENT_TEXT, .s = {S(" a b")}}, "data:  a b\nid: st.1\n\n"},
+	{{.kind = SL_EVENT_TEXT, .s = {S("\n")}}, "data: \ndata: \nid: st.1\n\n"},
 	{{.kind = SL_EVENT_TEXT, .s = {S("a\revent: x\r\ndata: y\n\nid: 7")}},
-	 "id: st.1\ndata: a\ndata: event: x\ndata: data: y\ndata: \ndata: id: 7\n\n"},
+	 "data: a\ndata: event: x\ndata: data: y\ndata: \ndata: id: 7\nid: st.1\n\n"},
 	{{.kind = SL_EVENT_TEXT}, ""},
 	{{.kind = SL_EVENT_TEXT, .choice = 1, .s = {S("a")}}, ""},
-	{{.kind = SL_EVENT_REFUSAL, .s = {S("no")}}, "id: st.1\ndata: no\n\n"},
+	{{.kind = SL_EVENT_REFUSAL, .s = {S("no")}}, "data: no\nid: st.1\n\n"},
 	{{.kind = SL_EVENT_REASONING, .s = {S("a\nb")}},
-	 "event: reasoning\nid: st.1\ndata: a\ndata: b\n\n"},
+	 "event: reasoning\ndata: a\ndata: b\nid: st.1\n\n"},
 	{{.kind = SL_EVENT_TOOL_START, .index = 2, .s = {S("i\n"), S("n\"")}},
-	 "event: tool_call\nid: st.1\ndata: "
-	 "{\"index\":2,\"id\":\"i\\n\",\"name\":\"n\\\"\",\"arguments\":\"\"}\n\n"},
+	 "event: tool_call\ndata: "
+	 "{\"index\":2,\"id\":\"i\\n\",\"name\":\"n\\\"\",\"arguments\":\"\"}\nid: st.1\n\n"},
 	{{.kind = SL_EVENT_TOOL_ARGS, .index = 2, .s = {S("{\r")}},
-	 "event: tool_call\nid: st.1\ndata: {\"index\":2,\"arguments\":\"{\\r\"}\n\n"},
+	 "event: tool_call\ndata: {\"index\":2,\"arguments\":\"{\\r\"}\nid: st.1\n\n"},
 	{{.kind = SL_EVENT_TOOL_ARGS}, ""},
 	{{.kind = SL_EVENT_USAGE, .usage = {3, 0, -1, -1, 5, -1}},
-	 "event: usage\nid: st.1\ndata: {\"prompt_tokens\":3,\"completion_tokens\":0}\n\n"},
+	 "event: usage\ndata: {\"prompt_tokens\":3,\"completion_tokens\":0}\nid: st.1\n\n"},
 	{{.kind = SL_EVENT_META, .s = {S("i")}}, ""},
 	{{.kind = SL_EVENT_FINISH, .s = {S("stop")}}, ""},
 };
@@ -271,13 +271,13 @@ START_TEST(of_several_blocks_the_first_has_the_retry_and_the_last_the_id)
 	      "event: reasoning\nretry: 10\ndata: r\n\n"
 	      "data: t\n\n"
 	      "event: usage\ndata: {\"prompt_tokens\":3}\n\n"
-	      "event: usage\nid: st.4\ndata: "
+	      "event: usage\ndata: "
 	      "{\"completion_tokens\":4,\"total_tokens\":7,"
-	      "\"cached_tokens\":0,\"reasoning_tokens\":1}\n\n"
-	      "event: done\nid: st.9\ndata: "
+	      "\"cached_tokens\":0,\"reasoning_tokens\":1}\nid: st.4\n\n"
+	      "event: done\ndata: "
 	      "{\"finish_reason\":\"length\",\"usage\":{"
 	      "\"completion_tokens\":4,\"total_tokens\":7,\"cached_tokens\":0,\"reasoning_tokens\":"
-	      "1}}\n\n",
+	      "1}}\nid: st.9\n\n",
 	      entry_of(1, NULL, "{}", 0), entry, END_WITH(finish, more_usage));
 }
 END_TEST
@@ -325,7 +325,7 @@ START_TEST(several_streams_share_a_connection_in_envelopes_whose_ids_pack_all_po
 	e.id_before = SL_LIT("a.1,");
 	e.id_behind = SL_LIT(",b.2");
 	snprintf(expected, sizeof(expected),
-		 "id: a.1,st.4,b.2\ndata: {\"stream\":\"st\",\"type\":%s}\n\n", enveloped[_i].data);
+		 "data: {\"stream\":\"st\",\"type\":%s}\nid: a.1,st.4,b.2\n\n", enveloped[_i].data);
 	CHECK(e, expected, entry_of(4, &enveloped[_i].event, "{}", 0));
 }
 END_TEST
@@ -382,7 +382,7 @@ START_TEST(what_has_been_so_far_is_merged_into_one_event_with_the_last_id)
 	e.retry_ms = 7;
 	ck_assert_uint_eq(merge(&e, entries, 7, sizeof(out) - 1, out), 4);
 	/* As if the pieces had come one by one: a CR and the LF of the next piece are two ends. */
-	ck_assert_str_eq(out, "data: a bx\ndata: \ndata: y\ndata: z\nid: st.6\nretry: 7\n\n");
+	ck_assert_str_eq(out, "retry: 7\ndata: a bx\ndata: \ndata: y\ndata: z\nid: st.6\n\n");
 	ck_assert_uint_eq(merge(&e, entries + 4, 3, sizeof(out) - 1, out), 2);
 	ck_assert_str_eq(out, "event: reasoning\ndata: aa\nid: st.8\n\n");
 	ck_assert_uint_eq(merge(&e, entries + 6, 1, sizeof(out) - 1, out), 0);
@@ -422,11 +422,11 @@ START_TEST(messages_are_events_of_any_name)
 {
 	struct sl_event message = {.kind = SL_EVENT_MESSAGE, .s = {S("a\nb"), S("")}};
 
-	CHECK(encoder(FORMAT_EVENTS), "id: st.1\ndata: a\ndata: b\n\n",
+	CHECK(encoder(FORMAT_EVENTS), "data: a\ndata: b\nid: st.1\n\n",
 	      entry_of(1, &message, "", 0));
 	CHECK(encoder(FORMAT_TEXT), "a\nb\n", entry_of(1, &message, "", 0));
 	message.s[1] = SL_LIT("price");
-	CHECK(encoder(FORMAT_EVENTS), "event: price\nid: st.1\ndata: a\ndata: b\n\n",
+	CHECK(encoder(FORMAT_EVENTS), "event: price\ndata: a\ndata: b\nid: st.1\n\n",
 	      entry_of(1, &message, "", 0));
 }
 END_TEST
