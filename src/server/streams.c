@@ -26,8 +26,18 @@ static void add_entry(struct document *d, const struct log_entry *e)
 	free(events);
 }
 
-/* Folds in all that the log still holds. False: what was to come next was evicted meanwhile. */
-static bool try_to_fold(struct document *d, struct stream *s)
+/* The state that an entry brings; its stream gets there a moment later. */
+static enum stream_state state_after(const struct log_entry *e, enum stream_state state)
+{
+	if (e->flags & SL_ENTRY_FAILED)
+		return STREAM_FAILED;
+	if (e->flags & SL_ENTRY_END)
+		return e->flags & LOG_ENTRY_STOPPED ? STREAM_STOPPED : STREAM_DONE;
+	return state;
+}
+
+/* Folds in all that the log still holds, and what it says of the state. False: what was to come next was evicted meanwhile. */
+static bool try_to_fold(struct document *d, struct stream *s, enum stream_state *state)
 {
 	struct log_cursor c;
 	const struct log_entry *e;
@@ -36,6 +46,7 @@ static bool try_to_fold(struct document *d, struct stream *s)
 	log_cursor_init(&c, &s->log, d->first_seq);
 	while ((r = log_cursor_peek(&c, &e)) == 1 && !d->no_memory) {
 		add_entry(d, e);
+		*state = state_after(e, *state);
 		log_cursor_advance(&c, e);
 	}
 	log_cursor_fini(&c);
@@ -44,10 +55,10 @@ static bool try_to_fold(struct document *d, struct stream *s)
 
 /* Who reads a document has read all that is in it: a stream that is only ever asked for those must
  * not wait for another reader when its log is full. */
-static void fold(struct document *d, struct stream *s)
+static void fold(struct document *d, struct stream *s, enum stream_state *state)
 {
 	document_init(d, DOCUMENT_MAX);
-	while (!try_to_fold(d, s)) {
+	while (!try_to_fold(d, s, state)) {
 		document_fini(d);
 		document_init(d, DOCUMENT_MAX);
 	}
@@ -61,7 +72,7 @@ void respond_document(struct exchange *x, struct stream *s)
 	enum stream_state state = s->state;
 	snprintf(x->encoder.stream_id, sizeof(x->encoder.stream_id), "%s", s->id);
 	sl_buf_init(&out, DOCUMENT_MAX);
-	fold(&d, s);
+	fold(&d, s, &state);
 	struct document_frame f = {.id = s->id,
 				   .state = stream_state_name(state),
 				   .model = s->name,
@@ -69,7 +80,7 @@ void respond_document(struct exchange *x, struct stream *s)
 				   .first_token_ms = -1,
 				   .total_ms = -1};
 	/* These two are the owner's; after the end they do not change any more. */
-	if (stream_state_ended(state)) {
+	if (stream_state_ended(s->state)) {
 		if (s->first_content_us)
 			f.first_token_ms = (int64_t)(s->first_content_us - s->born_us) / 1000;
 		f.total_ms = (int64_t)(s->ended_us - s->born_us) / 1000;
