@@ -295,7 +295,8 @@ int stream_append(struct stream *s, const struct sl_entry *e)
 	note_events(s, e);
 	bool last = e->flags & (SL_ENTRY_END | SL_ENTRY_FAILED);
 	int64_t seq = last ? append_end(s, e, 0) : append_entry(s, e);
-	metrics_add(METRIC_ENTRIES, 1);
+	if (s->kind == &stream_generation) /* a look at the log must not count as one */
+		metrics_add(METRIC_ENTRIES, 1);
 	if (seq < 0) {
 		/* Without memory for the entry there is none for an error entry: viewers see a
 		 * failed stream whose log ends early, and cut their connections. */

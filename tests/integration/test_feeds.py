@@ -286,3 +286,11 @@ def test_while_nobody_looks_nothing_is_printed(rig, upstream):
     wait_until(lambda: time.monotonic() > later, "some seconds in which nobody looks")
     again = feed(p, "stats", position=last.id).next_event()
     assert again.seq <= last.seq + 2
+
+
+def test_lines_and_messages_are_no_entries_of_answers(rig, upstream):
+    upstream.script = answer("a")
+    p = rig.proxy(upstream)
+    p.chat().all_events()
+    assert p.post("/v1/channels/c", b"x", {"Content-Type": "text/plain"}).status == 201
+    assert [p.metrics()["sluice_entries_total"] for _ in range(3)] == [4, 4, 4]
