@@ -84,8 +84,8 @@ static void put_done(const struct encoder *e, const struct encoder_entry *in, un
 		     struct sl_window *w)
 {
 	encode_block(e, of - 1, SL_LIT(""), w);
-	window_put_str(w, "data: [DONE]\n");
-	encode_block_end(e, in, of - 1, of, w);
+	encode_id(e, in->seq, w); /* in front here: [DONE] is what a stream of chunks ends with */
+	window_put_str(w, "data: [DONE]\n\n");
 }
 
 static void put_finish_chunk(const struct encoder *e, const struct encoder_entry *in,

@@ -3,7 +3,8 @@
  * window (sluice/sse.h). Writing is repeatable: with the same entry and a larger skip it goes on
  * where the window was full; the state moves on only by encoder_done().
  *
- * An entry makes no, one or several blocks. `id:` stands in the last of them, behind its data;
+ * An entry makes no, one or several blocks. `id:` stands in the last of them, behind its data (in
+ * front of [DONE]);
  * `retry:` in the first one that the encoder writes. But for `retry:` and a line end before an error in the text format
  * the bytes depend on the entry alone: all viewers of a format get the same.
  */

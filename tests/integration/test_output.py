@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from chunks import check_blocks
-from client import Client, Cut, EventReader, fields
+from client import Cut, EventReader, fields
 from rig import SANITIZED, bare_text, chat_body, content, parallel, wait_until
 from test_leaves import wait_for_standstill
 from upstream import DONE, FINISH, ROLE, answer, at_once, stall, token
@@ -42,8 +42,13 @@ def some_texts(total, seed):
 
 BIG = some_texts(4_200_000, 1)
 WHOLE = "START" + "".join(BIG)
-BIG_ANSWER = [*answer("START", *BIG)]
+BIG_ANSWER = answer("START", *BIG)
 STALLED = [*map(token, BIG), stall]
+
+# A unix socket's buffer is small: the same with less.
+MEDIUM = some_texts(1_600_000, 2)
+MEDIUM_WHOLE = "START" + "".join(MEDIUM)
+MEDIUM_SCRIPT = [*map(token, MEDIUM), FINISH, DONE]
 
 
 def ask(client, way, headers=(), version="1.1", stream=None):
@@ -107,21 +112,29 @@ def take_at_random(client, n, seed):
     client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # from here on it is a fast one
 
 
+def stuck_clients(proxy, upstream, ways, headers=(), script=None, **more):
+    """Clients that have read the first token, and then nothing, and their upstreams' connections: nothing moves any
+    more, and much of each stream has still to come."""
+    gates, pairs = [], []
+    for way in ways:
+        gates.append(upstream.gate())
+        upstream.script = [ROLE, token("START"), gates[-1], *(script or [*map(token, BIG), FINISH, DONE])]
+        client = proxy.client(receive_buffer=16384, timeout=20, **more)
+        ask(client, way, headers)
+        while b"START" not in client._inbox:
+            assert client.receive()
+        pairs.append((client, upstream.posts[-1].connection))
+    for gate in gates:
+        gate.open()
+    wait_for_standstill([connection for _, connection in pairs])
+    for client, _ in pairs:
+        id = re.search(rb"X-Stream-Id: (\S+)", client._inbox)[1].decode()
+        assert not proxy.logged("stream_end", stream=id), "the whole stream went into buffers"
+    return pairs
+
+
 def stuck_client(proxy, upstream, way, headers=(), script=None, **more):
-    """A client that has read the first token, and then nothing, and the upstream's connection: nothing moves any more,
-    and much of the stream has still to come."""
-    gate = upstream.gate()
-    upstream.script = [ROLE, token("START"), gate, *(script or [*map(token, BIG), FINISH, DONE])]
-    ended = len(proxy.logged("stream_end"))
-    client = proxy.client(receive_buffer=16384, timeout=20, **more)
-    ask(client, way, headers)
-    while b"START" not in client._inbox:
-        assert client.receive()
-    connection = upstream.posts[-1].connection
-    gate.open()
-    wait_for_standstill([connection])
-    assert len(proxy.logged("stream_end")) == ended, "the whole stream went into buffers"
-    return client, connection
+    return stuck_clients(proxy, upstream, [way], headers, script, **more)[0]
 
 
 # --- reading slowly ---------------------------------------------------------------------------------
@@ -167,15 +180,15 @@ def test_streams_that_share_a_connection_come_whole_to_a_slow_client(proxy, upst
         assert [e["type"] for e in mine].count("done") == 1 and mine[-1]["type"] == "done"
 
 
-def test_an_old_client_gets_every_byte_without_chunks(proxy, upstream):
-    upstream.script = BIG_ANSWER
+def test_an_old_client_gets_every_byte_without_chunks(unix_proxy, upstream):
+    upstream.script = answer("START", *MEDIUM)
     for way in WAYS:
-        client = proxy.client(receive_buffer=16384, timeout=20)
+        client = unix_proxy.client(receive_buffer=16384, timeout=20)
         ask(client, way, version="1.0")
         take_at_random(client, 200_000, 7)
         r = client.response()
         assert r.header("Transfer-Encoding") is None and r.header("Content-Length") is None
-        assert text_in(way, client.rest(), r.header("X-Stream-Id")) == WHOLE
+        assert text_in(way, client.rest(), r.header("X-Stream-Id")) == MEDIUM_WHOLE
         assert client.ended == "fin"
 
 
@@ -207,16 +220,17 @@ def test_a_slow_client_gets_every_byte_through_tls(tls_proxy, upstream, certific
     assert take_all(client, way) == WHOLE
 
 
-@pytest.fixture
-def unix_proxy(rig, upstream, tmp_path):
-    return rig.proxy(upstream, listen=[f"unix:{tmp_path}/s"], streams={**SHORT, "heartbeat": "1s"})
+@pytest.fixture(scope="module")
+def unix_proxy(shared_rig, upstream, tmp_path_factory):
+    return shared_rig.proxy(upstream, listen=[f"unix:{tmp_path_factory.mktemp('unix')}/s"],
+                            streams={**SHORT, "heartbeat": "1s"})
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_slow_client_gets_every_byte_through_a_unix_socket(unix_proxy, upstream, way):
-    client, _ = stuck_client(unix_proxy, upstream, way, CLOSE)
+    client, _ = stuck_client(unix_proxy, upstream, way, CLOSE, MEDIUM_SCRIPT)
     take_at_random(client, 200_000, 9)
-    assert take_all(client, way) == WHOLE
+    assert take_all(client, way) == MEDIUM_WHOLE
 
 
 # --- the same connection again ----------------------------------------------------------------------
@@ -264,13 +278,13 @@ def test_requests_that_are_sent_while_a_stream_runs_are_answered_behind_it(proxy
         assert client.response().status == 200
 
 
-def test_requests_behind_a_stream_that_was_stuck_are_answered(proxy, upstream):
-    client, _ = stuck_client(proxy, upstream, "chat")
+def test_requests_behind_a_stream_that_was_stuck_are_answered(unix_proxy, upstream):
+    client, _ = stuck_client(unix_proxy, upstream, "chat", script=MEDIUM_SCRIPT)
     ask(client, "events")
     ask(client, "text", CLOSE)
-    assert take_response(client, "chat") == WHOLE
-    assert take_response(client, "events") == WHOLE
-    assert take_all(client, "text") == WHOLE
+    assert take_response(client, "chat") == MEDIUM_WHOLE
+    assert take_response(client, "events") == MEDIUM_WHOLE
+    assert take_all(client, "text") == MEDIUM_WHOLE
 
 
 # --- leaving ----------------------------------------------------------------------------------------
@@ -281,13 +295,12 @@ def test_a_client_that_leaves_while_it_is_stuck_is_gone_at_once(proxy, unix_prox
     p = proxy if place == "tcp" else unix_proxy
     headers = {"X-Sluice-Client-Leaves": "cancel"}
     files = p.open_files
-    for way in WAYS:
-        client, connection = stuck_client(p, upstream, way, headers, STALLED)
-        # close() reads first what is there, so that it is no reset, and the server may write again.
+    # close() reads first what is there, so that it is no reset, and the server may write again.
+    for client, connection in stuck_clients(p, upstream, WAYS, headers, STALLED):
         getattr(client, how)()
-        upstream.until(lambda: connection.closed, "the upstream to be told", 1 if not SANITIZED else 5)
+        upstream.until(lambda c=connection: c.closed, "the upstream to be told", 1 if not SANITIZED else 5)
         client.sock.close()
-        wait_until(lambda: p.metrics()["sluice_streams_live"] == 0, "all streams to end", 3)
+    wait_until(lambda: p.metrics()["sluice_streams_live"] == 0, "all streams to end", 3)
     wait_until(lambda: p.open_files <= files + 2, "all files to be closed", 3)
 
 
@@ -360,7 +373,7 @@ def test_a_hundred_viewers_at_full_speed_get_all_of_it(rig, upstream, way):
 # --- time -------------------------------------------------------------------------------------------
 
 def beats(response, n):
-    """Waits for n heartbeats, each a second after the one before, of a stream that is silent: a clock."""
+    """Waits for n heartbeats of a clock."""
     data = b""
     for piece in response.pieces():
         data += piece
@@ -370,40 +383,36 @@ def beats(response, n):
     raise AssertionError("the clock has ended")
 
 
-@pytest.fixture(scope="module")
-def beating(shared_rig):
-    """A proxy with a heartbeat, its upstream, and a clock."""
-    u = shared_rig.upstream()
-    p = shared_rig.proxy(u, streams={**SHORT, "heartbeat": "1s"})
-    u.script = [ROLE, token("tick"), stall]
-    clock = p.chat(timeout=20)
+def clock_of(proxy, upstream):
+    """A stream that is silent from now on, but for a heartbeat a second."""
+    upstream.script = [ROLE, token("tick"), stall]
+    clock = proxy.chat(timeout=20)
     clock.read_until(b"tick")
-    return p, u, clock
+    return clock
 
 
-def test_stuck_clients_take_no_time(beating):
-    p, u, clock = beating
-    clients = [stuck_client(p, u, way, script=STALLED)[0] for way in WAYS]
-    beats(clock, 1)
-    before = p.cpu
+def test_stuck_clients_take_no_time(unix_proxy, upstream):
+    clients = [c for c, _ in stuck_clients(unix_proxy, upstream, WAYS, script=STALLED)]
+    clock = clock_of(unix_proxy, upstream)
+    before = unix_proxy.cpu
     beats(clock, 3)
-    used = p.cpu - before
+    used = unix_proxy.cpu - before
     assert SANITIZED or used < 0.3, f"{used} s of CPU in 3 s in which nothing happens"
     for c in clients:
         c.reset()
 
 
 @pytest.mark.parametrize("way", ["events", "chat"])
-def test_heartbeats_break_into_nothing_while_a_client_is_stuck_and_come_again_afterwards(beating, way):
-    p, u, clock = beating
-    gate = u.gate()
-    client, _ = stuck_client(p, u, way, CLOSE, [*map(token, BIG), token("LAST"), gate, FINISH, DONE])
-    beats(clock, 2)
+def test_heartbeats_break_into_nothing_while_a_client_is_stuck_and_come_again_afterwards(unix_proxy, upstream, way):
+    gate = upstream.gate()
+    script = [*map(token, MEDIUM), token("LAST"), gate, FINISH, DONE]
+    client, _ = stuck_client(unix_proxy, upstream, way, CLOSE, script)
+    beats(clock_of(unix_proxy, upstream), 2)
     r = client.response()
     body = r.read_until(b"LAST") + beats(r, 2)
     gate.open()
     body += r.read()
-    assert text_in(way, body, r.header("X-Stream-Id")) == WHOLE + "LAST"
+    assert text_in(way, body, r.header("X-Stream-Id")) == MEDIUM_WHOLE + "LAST"
     for block in body.split(b"\n\n")[:-1]:
         names = [name for name, _ in fields(block + b"\n\n")]
         assert "" not in names or names.index("") == 0 and "" not in names[names.count(""):], "a comment inside"
@@ -412,9 +421,6 @@ def test_heartbeats_break_into_nothing_while_a_client_is_stuck_and_come_again_af
 @pytest.mark.parametrize("kept", [True, False])
 def test_no_heartbeat_comes_behind_the_end(unix_proxy, upstream, kept):
     """Whichever part of the stream it is that does not fit into the socket: its end too."""
-    upstream.script = [ROLE, token("tick"), stall]
-    clock = unix_proxy.chat(timeout=20)
-    clock.read_until(b"tick")
     clients = []
     for size in range(60_000, 300_000, 4000):
         upstream.script = at_once(answer(*["z" * 1000] * (size // 1000)))
@@ -428,7 +434,7 @@ def test_no_heartbeat_comes_behind_the_end(unix_proxy, upstream, kept):
             ask(client, "events", CLOSE)
             unix_proxy.wait_log("stream_end", count=ended + 1)
         clients.append(client)
-    beats(clock, 2)
+    beats(clock_of(unix_proxy, upstream), 2)
     for c in clients:
         assert take_all(c, "events").strip("z") == ""
 
@@ -438,19 +444,18 @@ def impatient(rig, upstream):
     return rig.proxy(upstream, streams=SHORT, timeouts={"idle": "1s"})
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_client_that_takes_nothing_for_too_long_is_cut(impatient, upstream, way):
-    client, connection = stuck_client(impatient, upstream, way, {"X-Sluice-Client-Leaves": "cancel"})
-    upstream.until(lambda: connection.closed, "the upstream to be told", 5)
-    wait_until(lambda: impatient.metrics()["sluice_viewers"] == 0, "the client to be cut", 3)
-    with pytest.raises(Cut):
-        client.response().read()
+def test_a_client_that_takes_nothing_for_too_long_is_cut(impatient, upstream):
+    pairs = stuck_clients(impatient, upstream, WAYS, {"X-Sluice-Client-Leaves": "cancel"})
+    upstream.until(lambda: all(c.closed for _, c in pairs), "the upstreams to be told", 10)
+    wait_until(lambda: impatient.metrics()["sluice_viewers"] == 0, "the clients to be cut", 3)
+    for client, _ in pairs:
+        with pytest.raises(Cut):
+            client.response().read()
 
 
-def test_a_client_that_takes_little_at_a_time_is_not_cut(impatient, beating, upstream):
+def test_a_client_that_takes_little_at_a_time_is_not_cut(impatient, unix_proxy, upstream):
     """Much less than what makes its socket writable again."""
-    _, _, clock = beating
-    beats(clock, 1)
+    clock = clock_of(unix_proxy, upstream)
     client, _ = stuck_client(impatient, upstream, "text", CLOSE)
     for turn in range(4):
         take_at_random(client, 30_000, turn)
@@ -461,8 +466,8 @@ def test_a_client_that_takes_little_at_a_time_is_not_cut(impatient, beating, ups
 # --- ends -------------------------------------------------------------------------------------------
 
 def test_a_stop_while_a_client_is_stuck_ends_its_stream_properly(proxy, upstream):
-    for way in ("events", "chat"):
-        client, connection = stuck_client(proxy, upstream, way, CLOSE, STALLED)
+    ways = ("events", "chat")
+    for way, (client, connection) in zip(ways, stuck_clients(proxy, upstream, ways, CLOSE, STALLED)):
         r = client.response()
         stopped = proxy.post(f"/v1/streams/{r.header('X-Stream-Id')}/stop", b"")
         assert stopped.status == 200 and stopped.json["state"] == "stopped"
@@ -473,9 +478,9 @@ def test_a_stop_while_a_client_is_stuck_ends_its_stream_properly(proxy, upstream
         assert (b'"stopped":true' if way == "events" else b'"finish_reason":"stop"') in body[-2000:]
 
 
-def test_a_server_that_is_told_to_end_waits_for_a_stuck_client_no_longer_than_it_may(rig, upstream):
-    p = rig.proxy(upstream, streams=SHORT, timeouts={"drain": "1s"})
-    clients = [stuck_client(p, upstream, way)[0] for way in WAYS]
+def test_a_server_that_is_told_to_end_waits_for_a_stuck_client_no_longer_than_it_may(rig, upstream, tmp_path):
+    p = rig.proxy(upstream, listen=[f"unix:{tmp_path}/s"], streams=SHORT, timeouts={"drain": "1s"})
+    clients = [c for c, _ in stuck_clients(p, upstream, WAYS, script=MEDIUM_SCRIPT)]
     p.signal(signal.SIGTERM)
     assert p.wait() == 0
     for way, client in zip(WAYS, clients):
@@ -485,13 +490,13 @@ def test_a_server_that_is_told_to_end_waits_for_a_stuck_client_no_longer_than_it
         assert way != "text" or client.ended
 
 
-def test_a_stuck_client_that_goes_on_while_the_server_ends_gets_everything(rig, upstream):
-    p = rig.proxy(upstream, streams=SHORT, timeouts={"drain": "60s"})
-    clients = [stuck_client(p, upstream, way)[0] for way in WAYS]
+def test_a_stuck_client_that_goes_on_while_the_server_ends_gets_everything(rig, upstream, tmp_path):
+    p = rig.proxy(upstream, listen=[f"unix:{tmp_path}/s"], streams=SHORT, timeouts={"drain": "60s"})
+    clients = [c for c, _ in stuck_clients(p, upstream, WAYS, script=MEDIUM_SCRIPT)]
     p.signal(signal.SIGTERM)
     p.wait_log("draining")
     for way, client in zip(WAYS, clients):
-        assert take_response(client, way) == WHOLE
+        assert take_response(client, way) == MEDIUM_WHOLE
     for client in clients:
         client.sock.close()
     assert p.wait() == 0

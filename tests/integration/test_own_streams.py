@@ -865,7 +865,7 @@ def test_who_waits_when_the_server_shuts_down_is_answered(rig, upstream, begun):
     late = p.client()
     late.request("GET", "/healthz").response().read()
     p.signal(signal.SIGTERM)
-    p.wait_log("draining")
+    wait_until(lambda: p.get("/readyz").status == 503, "the server to shut down")
     late.request("POST", "/v1/streams", chat_body())
     refused = late.response("POST")
     assert refused.status == 503 and refused.header("Retry-After")

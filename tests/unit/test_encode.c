@@ -135,7 +135,7 @@ START_TEST(chunks_go_on_as_they_came_with_their_ids_and_one_retry)
 	CHECK(e,
 	      "retry: 1500\ndata: {\"a\":1}\nid: st.2\n\n"
 	      "data: {\"b\": 2}\nid: st.3\n\n"
-	      "data: [DONE]\nid: st.9\n\n",
+	      "id: st.9\ndata: [DONE]\n\n",
 	      entry_of(1, TEXT("no frame"), "", 0), entry_of(2, TEXT("a"), "{\"a\":1}", 0),
 	      entry_of(3, NULL, "{\"b\": 2}", 0), END);
 	e.ids = false;
@@ -184,7 +184,7 @@ START_TEST(a_failed_stream_of_chunks_ends_with_an_error_and_done)
 	      "retry: 1\ndata: "
 	      "{\"error\":{\"message\":\"it\\nbroke\",\"type\":\"t\",\"param\":null,"
 	      "\"code\":\"c\",\"a\":[1]}}\n\n"
-	      "data: [DONE]\nid: st.9\n\n",
+	      "id: st.9\ndata: [DONE]\n\n",
 	      FAILED);
 	e = encoder(FORMAT_OPENAI);
 	e.ids = false;
@@ -207,13 +207,13 @@ START_TEST(a_stopped_stream_of_chunks_gets_the_finish_reason_that_sdks_want)
 	      "\"m\","
 	      "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}"
 	      "]}\n\n"
-	      "data: [DONE]\nid: st.9\n\n",
+	      "id: st.9\ndata: [DONE]\n\n",
 	      STOPPED_WITH(&meta));
-	CHECK(e, "data: [DONE]\nid: st.9\n\n", STOPPED_WITH(&finish));
+	CHECK(e, "id: st.9\ndata: [DONE]\n\n", STOPPED_WITH(&finish));
 	e.legacy = true;
 	CHECK(e,
 	      "data: {\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\"\","
-	      "\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\nid: st.9\n\n",
+	      "\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\nid: st.9\ndata: [DONE]\n\n",
 	      STOPPED);
 }
 END_TEST
