@@ -4,9 +4,9 @@
  * where the window was full; the state moves on only by encoder_done().
  *
  * An entry makes no, one or several blocks. `id:` stands in the last of them, behind its data (in
- * front of [DONE]);
- * `retry:` in the first one that the encoder writes. But for `retry:` and a line end before an error in the text format
- * the bytes depend on the entry alone: all viewers of a format get the same.
+ * front of [DONE]); `retry:` in the first one that the encoder writes. But for `retry:` and a line
+ * end before an error in the text format the bytes depend on the entry alone: all viewers of a
+ * format get the same.
  */
 #ifndef CODEC_ENCODE_H
 #define CODEC_ENCODE_H

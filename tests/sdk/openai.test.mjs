@@ -255,7 +255,7 @@ describe('the openai package', {timeout: 30_000}, () => {
 			body: JSON.stringify({model, messages, stream: true}),
 		});
 		const first = await (await ask({'X-Sluice-Client-Leaves': 'detach 30s'})).text();
-		const position = first.match(/^id: (\S+)\n(?:retry: \d+\n)?data: .*"content":"b"/m)[1];
+		const position = first.match(/^data: .*"content":"b".*\nid: (\S+)$/m)[1];
 		const stream = await client.chat.completions.create(
 			{model, messages, stream: true}, {headers: {'Last-Event-ID': position}});
 		let got = '';
