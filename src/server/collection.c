@@ -66,21 +66,11 @@ static void answer_created(struct exchange *x, struct stream *s, bool fresh, voi
 /* A request that is repeated with a position never begins another stream. */
 static bool answer_by_position(struct exchange *x)
 {
-	const char *position = resume_position(x);
-	struct sl_slice id;
-	uint64_t seq;
-	if (!position)
+	struct stream *s;
+	if (!resume_find(x, &s))
 		return false;
-	if (stream_position_parse(sl_slice_str(position), &id, &seq) < 0) {
-		respond_refusal(x, 400, "invalid_request_error", "invalid_position",
-				"the last event id is no position of a stream");
-		return true;
-	}
-	struct stream *s = access_stream(x, id);
 	if (s)
 		answer_created(x, s, false, NULL);
-	else
-		access_refuse_stream(x);
 	stream_unref(s);
 	return true;
 }

@@ -64,22 +64,31 @@ void resume_stream(struct exchange *x, struct stream *s, struct watch_options *o
 		watch_start(x, s, o);
 }
 
-bool resume_by_position(struct exchange *x, struct watch_options *o)
+bool resume_find(struct exchange *x, struct stream **s)
 {
 	const char *position = resume_position(x);
 	struct sl_slice id;
 	uint64_t seq;
+	*s = NULL;
 	if (!position)
 		return false;
 	if (stream_position_parse(sl_slice_str(position), &id, &seq) < 0) {
 		refuse_position(x, "the last event id is no position of a stream");
 		return true;
 	}
-	struct stream *s = access_stream(x, id);
+	*s = access_stream(x, id);
+	if (!*s)
+		access_refuse_stream(x);
+	return true;
+}
+
+bool resume_by_position(struct exchange *x, struct watch_options *o)
+{
+	struct stream *s;
+	if (!resume_find(x, &s))
+		return false;
 	if (s)
 		resume_stream(x, s, o);
-	else
-		access_refuse_stream(x);
 	stream_unref(s);
 	return true;
 }

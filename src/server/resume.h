@@ -7,6 +7,10 @@
 /* The position that a request names, by its header Last-Event-ID or by ?last_event_id=; NULL. */
 const char *resume_position(const struct exchange *x);
 
+/* Whether the request names a position. Then *s is its stream, with a reference for the caller, or
+ * NULL when an error was answered. */
+bool resume_find(struct exchange *x, struct stream **s);
+
 /* A request that names a position ("{stream}.{seq}") goes on there. False: it names none. */
 bool resume_by_position(struct exchange *x, struct watch_options *o);
 
