@@ -19,6 +19,14 @@ enum sl_dialect {
 	SL_DIALECT_OPENAI_CHAT,        /* POST /v1/chat/completions and its many relatives */
 	SL_DIALECT_OPENAI_COMPLETIONS, /* POST /v1/completions (legacy) */
 	SL_DIALECT_OPENAI_JSON,        /* an OpenAI route that never streams: embeddings, models */
+	SL_DIALECT_RESPONSES,          /* OpenAI, POST /v1/responses */
+	SL_DIALECT_ANTHROPIC,          /* POST /v1/messages */
+	SL_DIALECT_ANTHROPIC_JSON,     /* … /count_tokens: never streams */
+	SL_DIALECT_GEMINI,             /* …:streamGenerateContent, SSE or a JSON array */
+	SL_DIALECT_OLLAMA,             /* /api/chat */
+	SL_DIALECT_COHERE,             /* /v2/chat */
+	SL_DIALECT_BEDROCK_CONVERSE,   /* /model/…/converse-stream */
+	SL_DIALECT_BEDROCK_INVOKE,     /* /model/…/invoke-with-response-stream, for Claude */
 };
 
 enum {
@@ -42,6 +50,9 @@ struct sl_entry {
 	struct sl_slice frame;
 	const struct sl_event *events; /* in order */
 	size_t n_events;
+	/* In composed logs (stream/parts.h): how many numbered events of the Responses format all
+	 * entries before make. */
+	uint32_t ordinal;
 };
 
 /* Codes of SL_EVENT_ERROR that the reader itself gives (s[2]); the API documents them. */

@@ -1,5 +1,5 @@
-/* The wire formats that upstreams speak. A new one is a file with these functions and a row in
- * dialect.c. */
+/* The wire formats that upstreams speak. A new one is a file in dialects/ with these functions, and
+ * a row in dialect.c (docs/adding-a-provider.md). */
 #ifndef CODEC_DIALECT_H
 #define CODEC_DIALECT_H
 
@@ -8,6 +8,7 @@
 #include <sluice/reader.h>
 #include "codec/decode.h"
 #include "codec/framing.h"
+#include "codec/prompt.h"
 
 struct dialect {
 	const char *name;
@@ -29,6 +30,13 @@ struct dialect {
 	 * body is no complete response; -SL_E_LIMIT, -SL_E_NOMEM. NULL: bodies of this dialect are
 	 * not read. */
 	int (*unfold)(struct json body, struct sl_buf *chunk, struct sl_buf *usage);
+
+	/* Writes the request's body for what a client of another API asked: always for a stream. 0;
+	 * -SL_E_TYPE with *fault for what this API cannot do; what it has no place for and can be
+	 * left out is noted by prompt_drop(). w->failure is looked at by the caller. NULL: clients
+	 * of other APIs are not served. */
+	int (*encode)(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
+		      struct request_fault *fault);
 };
 
 /* Never NULL. */

@@ -105,7 +105,7 @@ static void add_event(struct document *d, const struct sl_event *e)
 		put(d, &d->error_message, e->s[0]);
 		put(d, &d->error_code, e->s[2]);
 		break;
-	case SL_EVENT_MESSAGE:
+	default: /* the parts' starts and ends, and what is no answer's */
 		break;
 	}
 }

@@ -10,7 +10,7 @@ void encoder_init(struct encoder *e, enum format format, const char *stream_id)
 	size_t n = strlen(stream_id);
 
 	assert(n < sizeof(e->stream_id));
-	*e = (struct encoder){.format = format, .ids = true};
+	*e = (struct encoder){.format = format, .ids = true, .after_ordinal = -1};
 	memcpy(e->stream_id, stream_id, n + 1);
 }
 
@@ -102,8 +102,9 @@ static void put_finish_chunk(const struct encoder *e, const struct encoder_entry
 		window_put_json_string(w, meta->s[0]);
 		window_put_str(w, ",");
 	}
-	window_put_str(w, e->legacy ? "\"object\":\"text_completion\""
-				    : "\"object\":\"chat.completion.chunk\"");
+	window_put_str(w, e->client == SL_DIALECT_OPENAI_COMPLETIONS
+				  ? "\"object\":\"text_completion\""
+				  : "\"object\":\"chat.completion.chunk\"");
 	if (meta->n0) {
 		window_put_str(w, ",\"created\":");
 		window_put_int(w, meta->n0);
@@ -114,7 +115,7 @@ static void put_finish_chunk(const struct encoder *e, const struct encoder_entry
 	}
 	window_put_str(w, ",\"choices\":[{\"index\":0,");
 	/* The first chunk of all names the role, or SDKs stumble. */
-	window_put_str(w, e->legacy      ? "\"text\":\"\""
+	window_put_str(w, e->client == SL_DIALECT_OPENAI_COMPLETIONS ? "\"text\":\"\""
 			  : in->seq == 1 ? "\"delta\":{\"role\":\"assistant\"}"
 					 : "\"delta\":{}");
 	window_put_str(w, ",\"logprobs\":null,\"finish_reason\":\"stop\"}]}");
@@ -207,6 +208,12 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 	case FORMAT_OPENAI:
 		write_chunks(e, in, w);
 		break;
+	case FORMAT_ANTHROPIC:
+		encode_anthropic(e, in, w);
+		break;
+	case FORMAT_RESPONSES:
+		encode_responses(e, in, w);
+		break;
 	case FORMAT_DOCUMENT:
 		break;
 	case FORMAT_EVENTS:
@@ -223,10 +230,23 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 	}
 }
 
+static unsigned count_blocks(const struct encoder *e, const struct encoder_entry *in)
+{
+	switch (e->format) {
+	case FORMAT_OPENAI:
+		return count_chunks(e, in);
+	case FORMAT_ANTHROPIC:
+		return encode_anthropic_count(e, in);
+	case FORMAT_RESPONSES:
+		return encode_responses_count(e, in);
+	default:
+		return encode_events_count(in);
+	}
+}
+
 void encoder_done(struct encoder *e, const struct encoder_entry *in)
 {
-	if (e->retry_ms && format_is_sse(e->format) &&
-	    (e->format == FORMAT_OPENAI ? count_chunks(e, in) : encode_events_count(in)) > 0)
+	if (e->retry_ms && format_is_sse(e->format) && count_blocks(e, in) > 0)
 		e->retry_ms = 0;
 	for (size_t i = 0; e->format == FORMAT_TEXT && i < in->entry.n_events; i++) {
 		const struct sl_event *event = &in->entry.events[i];

@@ -17,10 +17,19 @@
 #include <sluice/sse.h>
 
 enum format {
-	/* Chunks of the dialect that the upstream speaks, as received; entries without a frame show
-	 * nothing. The end is `[DONE]`, after a chunk with finish_reason "stop" when the stream was
-	 * stopped before it had one; a failure is {"error":{…}} and then `[DONE]`. */
+	/* OpenAI's chunks. Where the upstream speaks that: as received; entries without a frame
+	 * show nothing. Else made of the events (encode_chat.c). The end is `[DONE]`, after a chunk
+	 * with finish_reason "stop" when the stream was stopped before it had one; a failure is
+	 * {"error":{…}} and then `[DONE]`. */
 	FORMAT_OPENAI,
+
+	/* Anthropic's events, `event:` always as their type: as received, or made of the events
+	 * (encode_anthropic.c). */
+	FORMAT_ANTHROPIC,
+
+	/* The events of OpenAI's Responses, `event:` always as their type: as received, or made of
+	 * the events of a composed log (encode_responses.c). */
+	FORMAT_RESPONSES,
 
 	/* For EventSource. Choice 0 only. Unnamed events are bare text (a refusal is text).
 	 * Named ones:
@@ -40,8 +49,9 @@ enum format {
 	 * own: [error] message (code) */
 	FORMAT_TEXT,
 
-	/* The body of a response that is no stream: the frame of the SL_ENTRY_WHOLE entry and
-	   nothing else. */
+	/* The body of a response that is no stream. Where the upstream speaks the client's API: the
+	 * frame of the SL_ENTRY_WHOLE entry and nothing else. Else one JSON object of that API,
+	 * made of the END entry of a composed log, and nothing else. */
 	FORMAT_WHOLE,
 
 	/* FORMAT_EVENTS for several streams on one connection: every event is unnamed, and its data
@@ -56,14 +66,18 @@ enum format {
 /* A server-sent event stream? */
 static inline bool format_is_sse(enum format f)
 {
-	return f == FORMAT_OPENAI || f == FORMAT_EVENTS || f == FORMAT_MULTIPLEX;
+	return f != FORMAT_TEXT && f != FORMAT_WHOLE && f != FORMAT_DOCUMENT;
 }
 
 struct encoder {
 	enum format format;
-	bool ids;          /* write id: */
-	bool hide_usage;   /* FORMAT_OPENAI: leave out entries that are SL_ENTRY_USAGE_ONLY */
-	bool legacy;       /* FORMAT_OPENAI: chunks are those of /v1/completions */
+	bool ids;        /* write id: */
+	bool hide_usage; /* FORMAT_OPENAI: leave out entries that are SL_ENTRY_USAGE_ONLY */
+	/* The client's API. FORMAT_OPENAI: OPENAI_COMPLETIONS has chunks of its own. FORMAT_WHOLE:
+	 * what the object is. */
+	enum sl_dialect client;
+	/* FORMAT_RESPONSES: events with a sequence_number up to this one were seen; -1: none. */
+	int64_t after_ordinal;
 	uint32_t retry_ms; /* written once, in the first block; 0 = written, or never */
 	char stream_id[40];
 	bool line_open; /* FORMAT_TEXT: the last byte printed was no LF */
@@ -75,13 +89,22 @@ struct encoder {
 /* Ids on, everything else off. The stream id must fit. */
 void encoder_init(struct encoder *e, enum format format, const char *stream_id);
 
-/* An entry as the log gives it. An END entry has the FINISH and USAGE events that are known by
- * then, and META where a chunk with a finish reason must be made. */
+/* An entry as the log gives it: its parts are in order (sluice/event.h). An END entry has what is
+ * known by then: PART_END of a part that was open, META, FINISH, USAGE; in a composed log PART_WHOLE
+ * of each part. A FAILED entry of a composed log has the same behind its error. */
 struct encoder_entry {
 	struct sl_entry entry;
 	uint64_t seq;
 	bool stopped; /* the END entry of a stopped stream */
 	bool partial; /* the FAILED entry of a stream that had content */
+	/* The upstream speaks the client's API: what the entry's frame says is written, and nothing
+	 * is made of its events (but for an end that comes from us). */
+	bool native;
+	/* Of what it holds only the starts: META, and those of parts. For who comes back into the
+	 * middle of an answer. */
+	bool starts_only;
+	struct sl_slice model; /* as the upstream names it, else as the client did; may be empty */
+	int64_t created;       /* of the stream, Unix s */
 };
 
 /* Writes the blocks of one entry; nothing at all where the format shows nothing for it. */

@@ -22,4 +22,21 @@ const struct sl_event *encode_find(const struct encoder_entry *in, enum sl_event
 unsigned encode_events_count(const struct encoder_entry *in);
 void encode_events(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);
 
+/* The other formats: the same, from a file each. The count is that of the blocks which the entry
+ * makes; encode_x_whole writes the body of a response that is no stream, of an END entry. */
+unsigned encode_chat_count(const struct encoder *e, const struct encoder_entry *in);
+void encode_chat(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);
+void encode_chat_whole(const struct encoder *e, const struct encoder_entry *in,
+		       struct sl_window *w);
+
+unsigned encode_anthropic_count(const struct encoder *e, const struct encoder_entry *in);
+void encode_anthropic(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);
+void encode_anthropic_whole(const struct encoder *e, const struct encoder_entry *in,
+			    struct sl_window *w);
+
+unsigned encode_responses_count(const struct encoder *e, const struct encoder_entry *in);
+void encode_responses(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);
+void encode_responses_whole(const struct encoder *e, const struct encoder_entry *in,
+			    struct sl_window *w);
+
 #endif

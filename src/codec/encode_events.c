@@ -27,12 +27,9 @@ static bool is_shown(const struct sl_event *event)
 	case SL_EVENT_USAGE:
 	case SL_EVENT_MESSAGE:
 		return true;
-	case SL_EVENT_META:
-	case SL_EVENT_FINISH:
-	case SL_EVENT_ERROR:
-		break;
+	default:
+		return false;
 	}
-	return false;
 }
 
 unsigned encode_events_count(const struct encoder_entry *in)

@@ -34,11 +34,7 @@ bool sl_event_is_content(const struct sl_event *e)
 	case SL_EVENT_TOOL_ARGS:
 	case SL_EVENT_FINISH:
 		return true;
-	case SL_EVENT_META:
-	case SL_EVENT_USAGE:
-	case SL_EVENT_ERROR:
-	case SL_EVENT_MESSAGE:
-		break;
+	default:
+		return false;
 	}
-	return false;
 }

@@ -35,6 +35,12 @@ static const struct {
 					   "`prompt` must be a string or an array"},
 	[SL_DIALECT_OPENAI_JSON] = {"input", false, "the body has no `input`",
 				    "`input` must be a string or an array"},
+	[SL_DIALECT_RESPONSES] = {"input", false, "the body has no `input`",
+				  "`input` must be a string or an array"},
+	[SL_DIALECT_ANTHROPIC] = {"messages", true, "the body has no `messages`",
+				  "`messages` must be an array"},
+	[SL_DIALECT_ANTHROPIC_JSON] = {"messages", true, "the body has no `messages`",
+				       "`messages` must be an array"},
 };
 
 static int check_needed(struct json body, enum sl_dialect dialect, struct request_fault *fault)

@@ -27,7 +27,8 @@ struct request_info {
 struct request_fault {
 	char message[256];
 	const char *code;  /* as json_fault, or "invalid_type", "missing_field" */
-	const char *param; /* the member it is about, or NULL */
+	const char *param; /* the member it is about, or NULL; may lie in `place` */
+	char place[128];
 	size_t offset;
 };
 

@@ -215,6 +215,8 @@ static const struct output_source source = {fill, arm};
 static void stream_headers(struct exchange *x, struct MHD_Response *r)
 {
 	static const char *const type[] = {[FORMAT_OPENAI] = "text/event-stream",
+					   [FORMAT_ANTHROPIC] = "text/event-stream",
+					   [FORMAT_RESPONSES] = "text/event-stream",
 					   [FORMAT_EVENTS] = "text/event-stream",
 					   [FORMAT_TEXT] = "text/plain; charset=utf-8",
 					   [FORMAT_WHOLE] = "application/json"};
@@ -340,7 +342,7 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	encoder_init(&x->encoder, o->format, s->id);
 	x->encoder.ids = access_event_ids(x);
 	x->encoder.hide_usage = o->hide_usage;
-	x->encoder.legacy = x->route->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
+	x->encoder.client = x->route->dialect;
 	if (format_is_sse(o->format)) {
 		x->encoder.retry_ms = respond_retry_ms();
 		x->out.heartbeat_ms = access_heartbeat_ms(x);

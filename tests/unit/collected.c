@@ -21,7 +21,8 @@ void collected_init(struct collected *c)
 	*c = (struct collected){.usage = SL_USAGE_NONE};
 	for (size_t i = 0; i < COLLECTED_CHOICES; i++)
 		c->text[i].max = SIZE_MAX;
-	c->reasoning.max = c->refusal.max = c->finish.max = c->native_finish.max = SIZE_MAX;
+	c->signature.max = c->reasoning.max = c->refusal.max = c->finish.max =
+		c->native_finish.max = SIZE_MAX;
 	c->id.max = c->model.max = c->message.max = c->type.max = c->code.max = SIZE_MAX;
 	c->object.max = c->frames.max = c->trace.max = c->events.max = SIZE_MAX;
 	for (size_t i = 0; i < COLLECTED_CALLS; i++) {
@@ -32,10 +33,10 @@ void collected_init(struct collected *c)
 
 void collected_fini(struct collected *c)
 {
-	struct sl_buf *const bufs[] = {&c->reasoning, &c->refusal, &c->finish,  &c->native_finish,
-				       &c->id,        &c->model,   &c->message, &c->type,
-				       &c->code,      &c->object,  &c->frames,  &c->trace,
-				       &c->events};
+	struct sl_buf *const bufs[] = {&c->reasoning,     &c->signature, &c->refusal, &c->finish,
+				       &c->native_finish, &c->id,        &c->model,   &c->message,
+				       &c->type,          &c->code,      &c->object,  &c->frames,
+				       &c->trace,         &c->events};
 
 	for (size_t i = 0; i < sizeof(bufs) / sizeof(*bufs); i++)
 		sl_buf_fini(bufs[i]);
@@ -119,7 +120,10 @@ static void take_event(struct collected *c, const struct sl_event *e)
 		put(&c->object, e->s[3]);
 		c->status = e->n0;
 		break;
-	case SL_EVENT_TEXT:
+	case SL_EVENT_SIGNATURE:
+		put(&c->signature, e->s[0]);
+		break;
+	default:
 		break;
 	}
 }

@@ -19,7 +19,7 @@ struct collected_call {
 
 struct collected {
 	struct sl_buf text[COLLECTED_CHOICES];
-	struct sl_buf reasoning, refusal; /* of choice 0, as all that follows */
+	struct sl_buf reasoning, signature, refusal; /* of choice 0, as all that follows */
 	struct collected_call call[COLLECTED_CALLS];
 	size_t n_calls;
 	struct sl_buf finish, native_finish;

@@ -210,7 +210,7 @@ START_TEST(a_stopped_stream_of_chunks_gets_the_finish_reason_that_sdks_want)
 	      "id: st.9\ndata: [DONE]\n\n",
 	      STOPPED_WITH(&meta));
 	CHECK(e, "id: st.9\ndata: [DONE]\n\n", STOPPED_WITH(&finish));
-	e.legacy = true;
+	e.client = SL_DIALECT_OPENAI_COMPLETIONS;
 	CHECK(e,
 	      "data: {\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\"\","
 	      "\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\nid: st.9\ndata: [DONE]\n\n",

@@ -32,27 +32,43 @@ static const char *str(const cJSON *value)
 	return cJSON_IsString(value) ? value->valuestring : "";
 }
 
-/* quirks.json has cases of dialects that are read elsewhere. */
+/* The dialects of the vectors, and how each is read. */
+static const struct {
+	const char *name;
+	enum sl_dialect dialect;
+} dialects[] = {
+	{"openai_chat", SL_DIALECT_OPENAI_CHAT},
+	{"openai_completions", SL_DIALECT_OPENAI_COMPLETIONS},
+	{"vllm", SL_DIALECT_OPENAI_CHAT},
+	{"llamacpp", SL_DIALECT_OPENAI_CHAT},
+	{"lmstudio", SL_DIALECT_OPENAI_CHAT},
+	{"deepseek", SL_DIALECT_OPENAI_CHAT},
+	{"openrouter", SL_DIALECT_OPENAI_CHAT},
+	{"mistral", SL_DIALECT_OPENAI_CHAT},
+	{"groq", SL_DIALECT_OPENAI_CHAT},
+	{"azure", SL_DIALECT_OPENAI_CHAT},
+};
+
+static int row_of(const cJSON *test_case)
+{
+	const char *name = str(get(test_case, "dialect"));
+
+	for (size_t i = 0; i < sizeof(dialects) / sizeof(*dialects); i++) {
+		if (strcmp(name, dialects[i].name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
 static bool is_ours(const cJSON *test_case)
 {
-	static const char *const names[] = {
-		"openai_chat", "openai_completions", "vllm",    "llamacpp", "lmstudio",
-		"deepseek",    "openrouter",         "mistral", "groq",     "azure"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strcmp(str(get(test_case, "dialect")), names[i]) == 0)
-			return true;
-	}
-	return false;
+	return row_of(test_case) >= 0;
 }
 
 static struct sl_reader_options options_of(const cJSON *test_case)
 {
-	const char *dialect = str(get(test_case, "dialect"));
 	struct sl_reader_options o = {
-		.dialect = strcmp(dialect, "openai_completions") == 0
-				   ? SL_DIALECT_OPENAI_COMPLETIONS
-				   : SL_DIALECT_OPENAI_CHAT,
+		.dialect = dialects[row_of(test_case)].dialect,
 		.status = get(test_case, "status")->valueint,
 		.content_type = sl_slice_str(str(get(get(test_case, "headers"), "Content-Type"))),
 		.client_key = true, /* so that a 401 is told in the upstream's words */

@@ -1,0 +1,353 @@
+/* What all readers and all encoders of requests share: memory, the table of options, arguments. */
+#include "codec/prompt_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sluice/error.h>
+#include "codec/json_writer.h"
+
+#define DROPPED_MAX 2000 /* of a header line */
+
+struct prompt_block {
+	struct prompt_block *next;
+	_Alignas(max_align_t) char bytes[];
+};
+
+void *prompt_alloc(struct prompt *p, size_t n)
+{
+	struct prompt_block *b = calloc(1, sizeof(*b) + n);
+
+	if (!b)
+		return NULL;
+	b->next = p->blocks;
+	p->blocks = b;
+	return b->bytes;
+}
+
+void prompt_fini(struct prompt *p)
+{
+	while (p->blocks) {
+		struct prompt_block *next = p->blocks->next;
+
+		free(p->blocks);
+		p->blocks = next;
+	}
+	sl_buf_fini(&p->dropped);
+	*p = (struct prompt){0};
+}
+
+struct json prompt_make_string(struct prompt *p, struct sl_slice text)
+{
+	char *s = prompt_alloc(p, text.n + 2);
+
+	if (!s)
+		return (struct json){0};
+	s[0] = s[text.n + 1] = '"';
+	if (text.n)
+		memcpy(s + 1, text.p, text.n);
+	return (struct json){JSON_STRING, sl_slice(s, text.n + 2)};
+}
+
+void prompt_at(struct prompt_at *at, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(at->text, sizeof(at->text), format, args);
+	va_end(args);
+}
+
+static void keep_param(struct request_fault *fault, const char *param)
+{
+	snprintf(fault->place, sizeof(fault->place), "%s", param);
+	fault->param = fault->place;
+}
+
+int prompt_fault(struct request_fault *fault, const struct prompt_at *at, const char *what)
+{
+	*fault = (struct request_fault){.code = "invalid_type"};
+	keep_param(fault, at->text);
+	snprintf(fault->message, sizeof(fault->message), "`%s` %s", at->text, what);
+	return -SL_E_TYPE;
+}
+
+int prompt_refuse(struct request_fault *fault, const char *member, const char *why)
+{
+	*fault = (struct request_fault){.code = "unsupported_value"};
+	keep_param(fault, member);
+	snprintf(fault->message, sizeof(fault->message), "`%s`: %s", member, why);
+	return -SL_E_TYPE;
+}
+
+static bool is_listed(struct sl_slice list, struct sl_slice name)
+{
+	for (size_t at = 0; at + name.n <= list.n; at++) {
+		if ((at == 0 || list.p[at - 1] == ' ') &&
+		    memcmp(list.p + at, name.p, name.n) == 0 &&
+		    (at + name.n == list.n || list.p[at + name.n] == ','))
+			return true;
+	}
+	return false;
+}
+
+int prompt_drop(struct prompt *p, const char *member)
+{
+	struct sl_slice name = sl_slice_str(member);
+	int r = 0;
+
+	if (p->dropped.max == 0)
+		sl_buf_init(&p->dropped, DROPPED_MAX);
+	if (name.n == 0 || is_listed(sl_buf_slice(&p->dropped), name))
+		return 0;
+	/* A client can make up names; what a header cannot hold is not told. */
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] <= ' ' || name.p[i] > '~' || name.p[i] == ',')
+			return 0;
+	}
+	if (p->dropped.len + name.n + 2 > DROPPED_MAX)
+		return 0;
+	if (p->dropped.len)
+		r = sl_buf_put_str(&p->dropped, ", ");
+	return r == 0 ? sl_buf_put_slice(&p->dropped, name) : r;
+}
+
+/* What becomes of an option that an upstream does not know: it is left out where the answer is as
+ * good without it, and refused where the client would get something else than it asked for. */
+static const struct {
+	const char *name; /* as the most usual API calls it */
+	bool refused;
+} options[PROMPT_OPTIONS] = {
+	[PROMPT_MAX_TOKENS] = {"max_tokens", true},
+	[PROMPT_TEMPERATURE] = {"temperature", false},
+	[PROMPT_TOP_P] = {"top_p", false},
+	[PROMPT_TOP_K] = {"top_k", false},
+	[PROMPT_MIN_P] = {"min_p", false},
+	[PROMPT_STOP] = {"stop", true},
+	[PROMPT_SEED] = {"seed", false},
+	[PROMPT_PRESENCE_PENALTY] = {"presence_penalty", false},
+	[PROMPT_FREQUENCY_PENALTY] = {"frequency_penalty", false},
+	[PROMPT_LOGIT_BIAS] = {"logit_bias", false},
+	[PROMPT_LOGPROBS] = {"logprobs", true},
+	[PROMPT_TOP_LOGPROBS] = {"top_logprobs", true},
+	[PROMPT_N] = {"n", true},
+	[PROMPT_USER_ID] = {"user", false},
+	[PROMPT_PARALLEL] = {"parallel_tool_calls", false},
+	[PROMPT_EFFORT] = {"reasoning_effort", false},
+	[PROMPT_BUDGET] = {"thinking.budget_tokens", false},
+	[PROMPT_SERVICE_TIER] = {"service_tier", false},
+	[PROMPT_VERBOSITY] = {"verbosity", false},
+};
+
+int prompt_settle(struct prompt *p, const struct prompt_word *words, size_t n,
+		  struct request_fault *fault)
+{
+	for (size_t i = 0; i < PROMPT_OPTIONS; i++) {
+		bool known = p->option[i].type == JSON_NONE;
+
+		for (size_t k = 0; k < n && !known; k++)
+			known = words[k].option == (enum prompt_option)i;
+		if (known)
+			continue;
+		if (options[i].refused)
+			return prompt_refuse(fault, options[i].name,
+					     "the upstream's API has nothing of the kind");
+		if (prompt_drop(p, options[i].name) < 0)
+			return -SL_E_NOMEM;
+		p->option[i] = (struct json){0};
+	}
+	return 0;
+}
+
+int prompt_stop_next(const struct prompt *p, const char **at, struct json *stop)
+{
+	struct json option = p->option[PROMPT_STOP];
+	struct json_walk w;
+	struct sl_slice key;
+
+	if (option.type == JSON_STRING) {
+		if (*at)
+			return 0;
+		*at = option.raw.p;
+		*stop = option;
+		return 1;
+	}
+	json_walk_init(&w, option);
+	while (json_walk_next(&w, &key, stop) == 1) {
+		if (stop->type != JSON_STRING || (*at && stop->raw.p <= *at))
+			continue;
+		*at = stop->raw.p;
+		return 1;
+	}
+	return 0;
+}
+
+bool prompt_is_blank(struct json string)
+{
+	struct sl_buf text;
+	bool blank = true;
+
+	sl_buf_init(&text, SIZE_MAX);
+	if (json_string(string, &text, NULL) < 0)
+		blank = false;
+	for (size_t i = 0; i < text.len && blank; i++)
+		blank = memchr(" \t\r\n\f\v", text.p[i], 6) != NULL;
+	sl_buf_fini(&text);
+	return blank;
+}
+
+static void put_stops(struct json_writer *w, const struct prompt *p)
+{
+	const char *at = NULL;
+	struct json stop;
+
+	json_writer_array(w);
+	while (prompt_stop_next(p, &at, &stop) == 1)
+		json_writer_token(w, stop);
+	json_writer_close(w);
+}
+
+void prompt_put_options(struct json_writer *w, const struct prompt *p,
+			const struct prompt_word *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct json value = p->option[words[i].option];
+
+		if (value.type == JSON_NONE)
+			continue;
+		json_writer_key(w, words[i].word);
+		if (words[i].option == PROMPT_STOP)
+			put_stops(w, p);
+		else
+			json_writer_token(w, value);
+	}
+}
+
+static void put_unescaped(struct json_writer *w, struct sl_slice text)
+{
+	struct json value;
+	bool blank = true;
+
+	if (json_parse(text, &value) == 0 && value.type == JSON_OBJECT) {
+		json_writer_token(w, value);
+		return;
+	}
+	for (size_t i = 0; i < text.n && blank; i++)
+		blank = memchr(" \t\r\n", text.p[i], 4) != NULL;
+	json_writer_object(w);
+	if (!blank)
+		json_writer_member_string(w, "arguments", text);
+	json_writer_close(w);
+}
+
+void prompt_put_arguments_object(struct json_writer *w, struct json arguments)
+{
+	struct sl_buf text;
+	int r;
+
+	if (arguments.type == JSON_OBJECT) {
+		json_writer_token(w, arguments);
+		return;
+	}
+	sl_buf_init(&text, SIZE_MAX);
+	r = arguments.type == JSON_STRING ? json_string(arguments, &text, NULL) : 0;
+	if (r < 0 && w->failure == 0)
+		w->failure = r;
+	put_unescaped(w, sl_buf_slice(&text));
+	sl_buf_fini(&text);
+}
+
+void prompt_put_arguments_text(struct json_writer *w, struct json arguments)
+{
+	if (arguments.type == JSON_STRING)
+		json_writer_token(w, arguments);
+	else
+		json_writer_string(w, arguments.type == JSON_NONE ? SL_LIT("{}") : arguments.raw);
+}
+
+void prompt_put_texts(struct json_writer *w, const struct prompt_part *parts, size_t n,
+		      const char *between)
+{
+	bool any = false;
+
+	json_writer_open_string(w);
+	for (size_t i = 0; i < n; i++) {
+		struct sl_slice text = parts[i].text.raw;
+
+		if (parts[i].kind != PROMPT_TEXT || parts[i].text.type != JSON_STRING)
+			continue;
+		if (any)
+			json_writer_chars(w, sl_slice_str(between));
+		json_writer_chars(w, sl_slice(text.p + 1, text.n - 2));
+		any = true;
+	}
+	json_writer_close_string(w);
+}
+
+int prompt_split_data_url(struct json string, struct sl_slice *media, struct sl_slice *data)
+{
+	struct sl_slice s = string.raw;
+	const char *comma, *end;
+	size_t n;
+
+	if (string.type != JSON_STRING)
+		return 0;
+	s = sl_slice(s.p + 1, s.n - 2);
+	if (!sl_slice_starts(s, "data:"))
+		return 0;
+	comma = memchr(s.p, ',', s.n);
+	end = comma ? comma : s.p;
+	n = (size_t)(end - s.p);
+	if (n < 12 || memcmp(end - 7, ";base64", 7) != 0)
+		return 0;
+	*media = sl_slice(s.p + 5, n - 12);
+	comma = memchr(media->p, ';', media->n);
+	if (comma) /* parameters of the type */
+		media->n = (size_t)(comma - media->p);
+	*data = sl_slice(end + 1, s.n - n - 1);
+	return 1;
+}
+
+static struct json name_of_call(const struct prompt *p, struct json id)
+{
+	struct json name = {0};
+
+	for (size_t m = 0; m < p->n_messages; m++) {
+		for (size_t i = 0; i < p->messages[m].n_parts; i++) {
+			const struct prompt_part *part = &p->messages[m].parts[i];
+
+			if (part->kind == PROMPT_TOOL_CALL && sl_slice_eq(part->id.raw, id.raw))
+				name = part->name;
+		}
+	}
+	return name;
+}
+
+void prompt_name_results(struct prompt *p)
+{
+	for (size_t m = 0; m < p->n_messages; m++) {
+		for (size_t i = 0; i < p->messages[m].n_parts; i++) {
+			struct prompt_part *part = &p->messages[m].parts[i];
+
+			if (part->kind == PROMPT_TOOL_RESULT && part->name.type == JSON_NONE &&
+			    part->id.type == JSON_STRING)
+				part->name = name_of_call(p, part->id);
+		}
+	}
+}
+
+int prompt_read(struct json body, enum sl_dialect dialect, struct prompt *p,
+		struct request_fault *fault)
+{
+	*p = (struct prompt){0};
+	switch (dialect) {
+	case SL_DIALECT_OPENAI_COMPLETIONS:
+		return prompt_read_completions(body, p, fault);
+	case SL_DIALECT_RESPONSES:
+		return prompt_read_responses(body, p, fault);
+	case SL_DIALECT_ANTHROPIC:
+		return prompt_read_anthropic(body, p, fault);
+	default:
+		return prompt_read_chat(body, p, fault);
+	}
+}
