@@ -23,8 +23,7 @@ struct segment {
 struct packed_event {
 	uint8_t kind;
 	uint8_t reserved;
-	uint16_t choice;
-	uint32_t index;
+	uint16_t choice, index, part;
 	int64_t n0;
 	uint32_t len[4];
 };
@@ -107,7 +106,8 @@ static char *pack_event(char *at, const struct sl_event *ev)
 	char *start = at;
 	struct packed_event p = {.kind = (uint8_t)ev->kind,
 				 .choice = (uint16_t)ev->choice,
-				 .index = ev->index,
+				 .index = (uint16_t)ev->index,
+				 .part = (uint16_t)ev->part,
 				 .n0 = ev->n0};
 	for (int k = 0; k < 4; k++)
 		p.len[k] = (uint32_t)ev->s[k].n;
@@ -160,6 +160,7 @@ int64_t stream_log_append(struct stream_log *log, const struct sl_entry *e, unsi
 				 .size = (uint32_t)size,
 				 .frame_len = (uint32_t)e->frame.n,
 				 .at_ms = at_ms,
+				 .ordinal = e->ordinal,
 				 .flags = (uint16_t)(e->flags | extra_flags),
 				 .n_events = (uint16_t)e->n_events};
 	at = put(at, &head, sizeof(head));
@@ -305,6 +306,7 @@ static const char *skip_event(const char *at, struct sl_event *out)
 	*out = (struct sl_event){.kind = (enum sl_event_kind)p.kind,
 				 .choice = p.choice,
 				 .index = p.index,
+				 .part = p.part,
 				 .n0 = p.n0};
 	if (out->kind == SL_EVENT_USAGE) {
 		memcpy(&out->usage, at, sizeof(out->usage));

@@ -36,8 +36,8 @@ struct log_entry {
 	uint64_t at_ms; /* clock_ms() of its appending */
 	uint16_t flags; /* SL_ENTRY_x, LOG_ENTRY_x */
 	uint16_t n_events;
-	uint32_t reserved;
-	/* then the events, packed, then the frame */
+	uint32_t ordinal; /* sl_entry.ordinal */
+			  /* then the events, packed, then the frame */
 };
 
 /* All logs together. */

@@ -65,6 +65,9 @@ void stream_unref(struct stream *s)
 	free(s->name);
 	free(s->owner);
 	free(s->upstream);
+	free(s->model);
+	free(s->answer_id);
+	parts_fini(&s->parts);
 	free(s->key);
 	free(s);
 }
@@ -125,16 +128,36 @@ static void note_content(struct stream *s, uint64_t now_us)
 	s->last_content_us = now_us;
 }
 
+static void keep_word(char *to, size_t size, struct sl_slice word)
+{
+	size_t n = word.n < size ? word.n : 0;
+	if (n)
+		memcpy(to, word.p, n);
+	to[n] = '\0';
+}
+
+static void note_meta(struct stream *s, const struct sl_event *meta)
+{
+	if (meta->s[0].n && !s->answer_id)
+		s->answer_id = strndup(meta->s[0].p, meta->s[0].n);
+	if (meta->s[1].n && !s->model)
+		s->model = strndup(meta->s[1].p, meta->s[1].n);
+	if (meta->n0 > 0 && !s->created)
+		s->created = meta->n0;
+}
+
 static void note_events(struct stream *s, const struct sl_entry *e)
 {
 	for (size_t i = 0; i < e->n_events; i++) {
 		const struct sl_event *ev = &e->events[i];
-		if (ev->kind == SL_EVENT_USAGE)
+		if (ev->kind == SL_EVENT_USAGE) {
 			sl_usage_merge(&s->usage, &ev->usage);
-		if (ev->kind == SL_EVENT_FINISH && ev->choice == 0 &&
-		    ev->s[0].n < sizeof(s->finish)) {
-			memcpy(s->finish, ev->s[0].p, ev->s[0].n);
-			s->finish[ev->s[0].n] = '\0';
+		} else if (ev->kind == SL_EVENT_META) {
+			note_meta(s, ev);
+		} else if (ev->kind == SL_EVENT_FINISH && ev->choice == 0) {
+			keep_word(s->finish, sizeof(s->finish), ev->s[0]);
+			keep_word(s->finish_native, sizeof(s->finish_native), ev->s[1]);
+			keep_word(s->stop_sequence, sizeof(s->stop_sequence), ev->s[2]);
 		}
 	}
 	if (e->flags & SL_ENTRY_CONTENT)
@@ -222,70 +245,70 @@ static void recheck_pause(struct timer *t)
 		stream_wake_viewers(s); /* those who have read all let go of what they pin */
 }
 
-/* What the upstream called its answer, while the log still holds it. */
-static bool find_meta(struct stream *s, struct log_cursor *c, struct sl_event *meta)
+/* What is known of the answer as a whole. */
+static size_t put_known(const struct stream *s, struct sl_event events[3])
 {
-	const struct log_entry *e;
-	log_cursor_init(c, &s->log, s->log.first_seq);
-	while (log_cursor_peek(c, &e) == 1) {
-		struct sl_event events[4];
-		size_t n = log_entry_events(e, events, 4);
-		for (size_t i = 0; i < n; i++)
-			if (events[i].kind == SL_EVENT_META) {
-				*meta = events[i];
-				return true;
-			}
-		log_cursor_advance(c, e);
-	}
-	return false;
+	const char *id = s->answer_id, *model = s->model;
+	size_t n = 0;
+	if (id || model)
+		events[n++] = (struct sl_event){
+			.kind = SL_EVENT_META,
+			.n0 = s->created,
+			.s = {sl_slice_str(id ? id : ""), sl_slice_str(model ? model : "")}};
+	if (s->finish[0])
+		events[n++] = (struct sl_event){.kind = SL_EVENT_FINISH,
+						.s = {sl_slice_str(s->finish),
+						      sl_slice_str(s->finish_native),
+						      sl_slice_str(s->stop_sequence)}};
+	if (sl_usage_known(&s->usage))
+		events[n++] = (struct sl_event){.kind = SL_EVENT_USAGE, .usage = s->usage};
+	return n;
 }
 
 /*
  * The end says all that a viewer must know to say it in its own words, so that one who comes back
- * right before it misses nothing: how the answer finished, its usage, and, for a stream that was
- * stopped, the name that its chunks bore.
+ * right before it misses nothing: the end of the part that was open, how the answer finished, its
+ * usage and its name.
  */
 static int64_t append_end(struct stream *s, const struct sl_entry *e, unsigned extra_flags)
 {
-	struct sl_event events[3];
+	struct sl_event known[3];
+	size_t n = put_known(s, known);
 	struct sl_entry end = *e;
-	struct log_cursor c = {0};
-	if (e->flags & SL_ENTRY_FAILED) {
-		if (s->first_content_us)
-			extra_flags |= LOG_ENTRY_PARTIAL;
-	} else {
-		end.events = events;
-		end.n_events = 0;
-		if (s->finish[0])
-			events[end.n_events++] = (struct sl_event){.kind = SL_EVENT_FINISH,
-								   .s[0] = sl_slice_str(s->finish)};
-		else if (extra_flags & LOG_ENTRY_STOPPED && find_meta(s, &c, events))
-			end.n_events++;
-		if (sl_usage_known(&s->usage))
-			events[end.n_events++] =
-				(struct sl_event){.kind = SL_EVENT_USAGE, .usage = s->usage};
-	}
-	int64_t seq = stream_log_append(&s->log, &end, extra_flags, s->loop->now_ms);
-	log_cursor_fini(&c);
-	return seq;
+	bool failed = e->flags & SL_ENTRY_FAILED;
+	if (failed && s->first_content_us)
+		extra_flags |= LOG_ENTRY_PARTIAL;
+	if (s->kind == &stream_generation && (!failed || s->parts.composing) &&
+	    parts_end(&s->parts, failed ? e->events : NULL, known, n, e, &end) < 0 && failed)
+		end = *e; /* the error is what must be told */
+	return stream_log_append(&s->log, &end, extra_flags, s->loop->now_ms);
 }
 
-/* An upstream may tell its usage in parts; an entry tells all that is known by then. */
 static int64_t append_entry(struct stream *s, const struct sl_entry *e)
 {
-	struct sl_event events[8];
-	struct sl_entry whole = *e;
-	bool usage = false;
-	for (size_t i = 0; i < e->n_events && e->n_events <= 8; i++) {
-		events[i] = e->events[i];
-		if (events[i].kind != SL_EVENT_USAGE)
-			continue;
-		events[i].usage = s->usage;
-		usage = true;
+	struct sl_entry tidy = *e;
+	if (s->kind == &stream_generation) {
+		int r = parts_arrange(&s->parts, e, &tidy);
+		if (r < 0)
+			return r;
 	}
-	if (usage)
-		whole.events = events;
-	return stream_log_append(&s->log, &whole, 0, s->loop->now_ms);
+	/* An upstream may tell its usage in parts; an entry tells all that is known by then. */
+	for (size_t i = 0; i < s->parts.n_events; i++)
+		if (s->parts.events[i].kind == SL_EVENT_USAGE)
+			s->parts.events[i].usage = s->usage;
+	return stream_log_append(&s->log, &tidy, 0, s->loop->now_ms);
+}
+
+static void end_by_us(struct stream *s, const struct sl_entry *e, enum stream_state state);
+
+/* There is more to keep of an answer than is kept of one. */
+static void fail_too_big(struct stream *s)
+{
+	struct sl_event error =
+		stream_error(502, "server_error", SL_CODE_FRAME_TOO_BIG,
+			     "the upstream's answer has more in it than is kept of one");
+	end_by_us(s, &(struct sl_entry){.flags = SL_ENTRY_FAILED, .events = &error, .n_events = 1},
+		  STREAM_FAILED);
 }
 
 int stream_append(struct stream *s, const struct sl_entry *e)
@@ -297,6 +320,10 @@ int stream_append(struct stream *s, const struct sl_entry *e)
 	int64_t seq = last ? append_end(s, e, 0) : append_entry(s, e);
 	if (s->kind == &stream_generation) /* a look at the log must not count as one */
 		metrics_add(METRIC_ENTRIES, 1);
+	if (seq == -SL_E_LIMIT) {
+		fail_too_big(s);
+		return -SL_E_LIMIT;
+	}
 	if (seq < 0) {
 		/* Without memory for the entry there is none for an error entry: viewers see a
 		 * failed stream whose log ends early, and cut their connections. */
@@ -367,6 +394,12 @@ void stream_stop(struct stream *s)
 		stream_unref(s);
 		free(m);
 	}
+}
+
+void stream_set_dialect(struct stream *s, enum sl_dialect dialect, bool composed)
+{
+	s->dialect = dialect;
+	s->parts.composing = composed;
 }
 
 void stream_set_upstream(struct stream *s, const char *name)

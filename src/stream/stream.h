@@ -24,6 +24,7 @@
 #include "base/random.h"
 #include "stream/log.h"
 #include "stream/options.h"
+#include "stream/parts.h"
 
 enum stream_state { STREAM_WAITING, STREAM_RUNNING, STREAM_DONE, STREAM_STOPPED, STREAM_FAILED };
 
@@ -87,8 +88,17 @@ struct stream {
 	 * the owner, and lives as long as the stream. */
 	_Atomic(char *) upstream;
 
-	/* Headers of the upstream's response that go on to the client, "Name: value\n"…; written
-	 * before the first entry, then immutable. */
+	/* The API that the frames of its log are of; set by the owner before the first entry. */
+	_Atomic enum sl_dialect dialect;
+
+	/* The model as the upstream names it; NULL until that is known. As `upstream`. */
+	_Atomic(char *) model;
+	/* When the upstream says that it began, Unix s; 0: it does not. */
+	_Atomic int64_t created;
+
+	/* Headers of the upstream's response that go on to the client, and what else we have to
+	 * say about the answer, "Name: value\n"…; written before the first entry, then immutable.
+	 */
 	struct sl_buf head;
 
 	/* Owner only. */
@@ -103,8 +113,12 @@ struct stream {
 	bool drained; /* LEAVE_DRAIN: read on for the usage, nobody looks */
 	uint64_t first_content_us, last_content_us, ended_us; /* 0: not yet */
 	struct upstream_metrics *upstream_metrics;            /* NULL: none */
+	struct parts parts;
 	struct sl_usage usage;
-	char finish[24]; /* normalised finish reason; "" */
+	char finish[24];        /* normalised finish reason; "" */
+	char finish_native[48]; /* the upstream's word; "" */
+	char stop_sequence[64]; /* that was met; "" */
+	char *answer_id;        /* the upstream's id of it; NULL */
 
 	/* The table's. */
 	_Atomic uint32_t refs;
@@ -119,8 +133,10 @@ struct stream {
 	bool listed;
 };
 
-/* Owner. Copies the entry into the log and wakes the viewers. An entry that is END or FAILED ends
- * the stream; entries after the end are dropped. 0 or -SL_E_NOMEM (then the stream has failed). */
+/* Owner. Brings the entry's events in order (parts.h), copies it into the log and wakes the viewers.
+ * An entry that is END or FAILED ends the stream; entries after the end are dropped. 0, or negative:
+ * there was no memory for it, or too much to keep; then the stream has failed, and its producer was
+ * stopped. */
 int stream_append(struct stream *s, const struct sl_entry *e);
 
 /* Owner. Ends the stream as FAILED with that SL_EVENT_ERROR and stops its producer. Does nothing
@@ -137,6 +153,10 @@ static inline struct sl_event stream_error(int status, const char *type, const c
 		.n0 = status,
 		.s = {sl_slice_str(message), sl_slice_str(type), sl_slice_str(code)}};
 }
+
+/* Owner, before the first entry. What frames its entries have (SL_DIALECT_x), and whether its log is
+ * composed (parts.h). */
+void stream_set_dialect(struct stream *s, enum sl_dialect dialect, bool composed);
 
 /* Owner. The configured name of the upstream that answers (copied; the first one counts). */
 void stream_set_upstream(struct stream *s, const char *name);
