@@ -31,6 +31,11 @@ static void upstream_fini(struct upstream_options *up)
 	free_texts(up->forward_headers, up->n_forward_headers);
 	free(up->key);
 	free(up->proxy);
+	free(up->api_version);
+	free(up->region);
+	free(up->access_key);
+	free(up->secret_key);
+	free(up->session_token);
 	free(up->name);
 	free(up->url);
 	free(up->ca);

@@ -11,6 +11,7 @@
 #include <sluice/error.h>
 #include "app/config_schema.h"
 #include "app/config_value.h"
+#include "upstream/api.h"
 
 static void complain(const struct config_slot *s, const char *why)
 {
@@ -195,27 +196,52 @@ static void read_api(const struct config_slot *s)
 	struct config_nearest nearest = {.word = s->node->text};
 	char hint[128];
 
-	for (size_t i = 0; i < config_apis_count; i++) {
-		config_nearest_offer(&nearest, config_apis[i].name);
-		if (strcmp(s->text, config_apis[i].name) != 0)
-			continue;
-		if (config_apis[i].not_yet)
-			config_complain(s->rd->report, s->node, NULL,
-					"api \"%s\" is not supported yet", s->text);
-		else
-			*(enum upstream_api *)s->into = config_apis[i].api;
-		return;
+	for (size_t i = 0; i < apis_count; i++) {
+		config_nearest_offer(&nearest, apis[i].name);
+		if (strcmp(s->text, apis[i].name) == 0) {
+			*(enum upstream_api *)s->into = (enum upstream_api)i;
+			return;
+		}
 	}
 	config_complain(s->rd->report, s->node, NULL, "unknown api \"%.64s\"%s", s->node->text,
 			config_nearest_hint(&nearest, hint, sizeof(hint)));
 }
 
+/* Its version path is added when the API is known (config_routes.c). */
 static void read_url(const struct config_slot *s)
 {
-	const char *why = config_base_url(s->text, s->into);
+	const char *why = config_base_url(s->text, "", s->into);
 
 	if (why)
 		complain(s, why);
+}
+
+static void read_region(const struct config_slot *s)
+{
+	size_t n = strlen(s->text);
+
+	if (n == 0 || n > 64 || strspn(s->text, "abcdefghijklmnopqrstuvwxyz0123456789-") != n)
+		config_complain_shown(s, "no region of AWS, which is a word like eu-central-1");
+	else
+		*(char **)s->into = config_read_copy(s->rd, s->text);
+}
+
+static void read_secret(const struct config_slot *s)
+{
+	if (!*s->text)
+		complain(s, "is empty: leave it out where none is needed");
+	else if (!config_is_header_text(s->text))
+		complain(s, "has a line break or another control character in it");
+	else
+		*(char **)s->into = config_read_copy(s->rd, s->text);
+}
+
+static void read_operation(const struct config_slot *s)
+{
+	if (strcmp(s->text, "invoke") == 0)
+		*(bool *)s->into = true;
+	else if (strcmp(s->text, "converse") != 0)
+		config_complain_shown(s, "neither converse nor invoke");
 }
 
 static void read_proxy(const struct config_slot *s)
@@ -265,8 +291,11 @@ static const struct {
 	{"level", read_level, true},
 	{"model names", config_read_model_names, false},
 	{"on/off", read_switch, true},
+	{"operation", read_operation, true},
 	{"origins", config_read_origins, false},
 	{"proxy", read_proxy, true},
+	{"region", read_region, true},
+	{"secret", read_secret, true},
 	{"sha256", config_read_sha256, true},
 	{"size", read_size, true},
 	{"text", read_text, true},

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include "app/config_value.h"
+#include "upstream/api.h"
 
 #define NAME_MAX_BYTES 64
 
@@ -25,20 +26,85 @@ static const struct config_node *child(const struct config_node *map, const char
 	return node && node->kind != CONFIG_NULL ? node : NULL;
 }
 
-static void check_upstream(struct config_reading *rd, const struct config_node *node,
+/* The URL that an upstream has without one: the provider's own. NULL: it must be named. */
+static char *usual_url(const struct upstream_options *up, const struct api *api)
+{
+	char *url = NULL;
+
+	if (api->url)
+		return strdup(api->url);
+	if (up->api == UPSTREAM_API_BEDROCK && up->region &&
+	    asprintf(&url, "https://bedrock-runtime.%s.amazonaws.com", up->region) < 0)
+		return NULL;
+	return url;
+}
+
+static void complete_url(struct config_reading *rd, const struct config_node *node,
+			 struct upstream_options *up)
+{
+	const struct api *api = api_of(up->api);
+	char *full = NULL;
+
+	if (!up->url && child(node, "url"))
+		return; /* it is wrong, and that was said */
+	if (!up->url)
+		up->url = usual_url(up, api);
+	if (!up->url) {
+		config_complain(rd->report, node, "url", "is missing");
+		return;
+	}
+	if (config_base_url(up->url, api->version, &full)) {
+		config_complain_memory(rd->report);
+		return;
+	}
+	free(up->url);
+	up->url = full;
+}
+
+/* What only one API has a use for. */
+static void check_api_keys(struct config_reading *rd, const struct config_node *node,
 			   const struct upstream_options *up)
 {
+	static const struct {
+		const char *key;
+		enum upstream_api api;
+	} only[] = {
+		{"api_version", UPSTREAM_API_AZURE},     {"region", UPSTREAM_API_BEDROCK},
+		{"access_key", UPSTREAM_API_BEDROCK},    {"secret_key", UPSTREAM_API_BEDROCK},
+		{"session_token", UPSTREAM_API_BEDROCK}, {"operation", UPSTREAM_API_BEDROCK},
+	};
+
+	for (size_t i = 0; i < sizeof(only) / sizeof(*only); i++) {
+		if (child(node, only[i].key) && up->api != only[i].api)
+			config_complain(rd->report, node, only[i].key, "is for api: %s only",
+					api_of(only[i].api)->name);
+	}
+	if (up->api != UPSTREAM_API_BEDROCK)
+		return;
+	if (child(node, "key") && child(node, "access_key"))
+		config_complain(rd->report, node, "access_key",
+				"cannot be set beside key: one of them says who asks");
+	else if (!child(node, "key") && (!child(node, "access_key") || !child(node, "secret_key")))
+		config_complain(rd->report, node, NULL,
+				"needs a key, or access_key and secret_key");
+	if (!child(node, "key") && !child(node, "region"))
+		config_complain(rd->report, node, "region", "is missing");
+}
+
+static void check_upstream(struct config_reading *rd, const struct config_node *node,
+			   struct upstream_options *up)
+{
 	const struct config_node *headers = child(node, "headers");
-	const struct config_node *api = child(node, "api");
+	const struct api *api = api_of(up->api);
+	const char *own = api->auth == API_AUTH_HEADER ? api->auth_header : "Authorization";
 
 	if (!is_name(node->key))
 		config_complain(rd->report, node, NULL,
 				"a name has at most 64 letters, digits, \"-\" and \"_\"");
-	/* Other APIs than openai have addresses of their own; they have been refused already. */
-	if (!child(node, "url") && (!api || (api->text && strcmp(api->text, "openai") == 0)))
-		config_complain(rd->report, node, "url", "is missing");
+	complete_url(rd, node, up);
+	check_api_keys(rd, node, up);
 	for (size_t i = 0; i < up->n_headers; i++) {
-		if (strcasecmp(up->headers[i].name, "Authorization") == 0 && child(node, "key"))
+		if (strcasecmp(up->headers[i].name, own) == 0 && child(node, "key"))
 			config_complain(rd->report, headers, up->headers[i].name,
 					"cannot be set beside key, which makes the same header");
 	}

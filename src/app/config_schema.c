@@ -30,7 +30,8 @@ const struct config_option config_options[] = {
 	 IN(server.cors_origins)},
 
 	{"upstreams.*.api", "api", "openai", "the API that this upstream speaks", UP(api)},
-	{"upstreams.*.url", "url", "", "base URL; /v1 is added where it names no version", UP(url)},
+	{"upstreams.*.url", "url", "",
+	 "base URL, as the provider's SDK takes it; a missing version path is added", UP(url)},
 	{"upstreams.*.key", "key", "", "API key, or client: the caller's own goes upstream",
 	 UP(key)},
 	{"upstreams.*.headers", "headers", "{}", "headers that are added to each request",
@@ -51,12 +52,15 @@ const struct config_option config_options[] = {
 	{"upstreams.*.breaker.failures", "count", "5", "failures that open it", .not_yet = true},
 	{"upstreams.*.breaker.window", "duration", "30s", "within this time", .not_yet = true},
 	{"upstreams.*.breaker.open", "duration", "10s", "how long it stays open", .not_yet = true},
-	{"upstreams.*.api_version", "text", "", "azure: API version", .not_yet = true},
-	{"upstreams.*.region", "text", "", "bedrock: region", .not_yet = true},
-	{"upstreams.*.access_key", "text", "", "bedrock: access key id", .not_yet = true},
-	{"upstreams.*.secret_key", "text", "", "bedrock: secret key", .not_yet = true},
-	{"upstreams.*.session_token", "text", "", "bedrock: session token", .not_yet = true},
-	{"upstreams.*.operation", "text", "", "bedrock: converse or invoke", .not_yet = true},
+	{"upstreams.*.api_version", "text", "2024-10-21", "azure: API version", UP(api_version)},
+	{"upstreams.*.region", "region", "", "bedrock: region of AWS", UP(region)},
+	{"upstreams.*.access_key", "secret", "", "bedrock: access key id, where there is no key",
+	 UP(access_key)},
+	{"upstreams.*.secret_key", "secret", "", "bedrock: its secret", UP(secret_key)},
+	{"upstreams.*.session_token", "secret", "", "bedrock: of temporary credentials",
+	 UP(session_token)},
+	{"upstreams.*.operation", "operation", "converse",
+	 "bedrock: converse, or invoke (models of Anthropic)", UP(bedrock_invoke)},
 
 	{"models.*", "target", "", "what clients ask for: upstream, or upstream/model"},
 	{"models.*.balance", "list", "[]", "weighted targets", .not_yet = true},
@@ -150,18 +154,6 @@ const struct config_option config_options[] = {
 	 "--metrics-listen", IN(metrics_listen)},
 };
 const size_t config_options_count = sizeof(config_options) / sizeof(config_options[0]);
-
-const struct config_api config_apis[] = {
-	{"openai", false, UPSTREAM_API_OPENAI},
-	{"openai_responses", .not_yet = true},
-	{"azure", .not_yet = true},
-	{"anthropic", .not_yet = true},
-	{"gemini", .not_yet = true},
-	{"ollama", .not_yet = true},
-	{"cohere", .not_yet = true},
-	{"bedrock", .not_yet = true},
-};
-const size_t config_apis_count = sizeof(config_apis) / sizeof(config_apis[0]);
 
 /* What stands behind the prefix in a row's path; NULL: another section's row. */
 static const char *behind(const struct config_option *row, const char *prefix)

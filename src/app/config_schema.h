@@ -27,13 +27,4 @@ const char *config_schema_hint(const char *prefix, const char *key, char *out, s
 /* Row by path, or NULL. */
 const struct config_option *config_schema_row(const char *path);
 
-/* The names of upstream APIs. */
-struct config_api {
-	const char *name;
-	bool not_yet;
-	enum upstream_api api;
-};
-extern const struct config_api config_apis[];
-extern const size_t config_apis_count;
-
 #endif

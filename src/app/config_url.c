@@ -132,7 +132,22 @@ static bool ends_with(const char *path, size_t n, const char *end)
 	return n >= k && memcmp(path + n - k, end, k) == 0;
 }
 
-const char *config_base_url(const char *text, char **out)
+/* What people copy from a manual instead of the base. */
+static bool is_endpoint(const char *path, size_t n)
+{
+	static const char *const endpoints[] = {
+		"/chat/completions", "/completions", "/embeddings", "/models",
+		"/responses",        "/messages",    "/api/chat",   "/v2/chat",
+	};
+
+	for (size_t i = 0; i < sizeof(endpoints) / sizeof(*endpoints); i++) {
+		if (ends_with(path, n, endpoints[i]))
+			return true;
+	}
+	return false;
+}
+
+const char *config_base_url(const char *text, const char *version, char **out)
 {
 	static const char *const schemes[] = {"http", "https", NULL};
 	size_t scheme = scheme_of(text, schemes), n, host;
@@ -155,11 +170,10 @@ const char *config_base_url(const char *text, char **out)
 	}
 	while (n > 0 && path[n - 1] == '/')
 		n--;
-	if (ends_with(path, n, "/chat/completions") || ends_with(path, n, "/completions") ||
-	    ends_with(path, n, "/embeddings") || ends_with(path, n, "/models"))
-		return "the URL of one endpoint: the base is what stands before /chat/completions";
+	if (is_endpoint(path, n))
+		return "the URL of one endpoint: the base is what stands before its path";
 	if (asprintf(out, "%.*s%s", (int)(path - text + (ptrdiff_t)n), text,
-		     names_version(path, n) ? "" : "/v1") < 0) {
+		     names_version(path, n) ? "" : version) < 0) {
 		*out = NULL;
 		return "not enough memory";
 	}

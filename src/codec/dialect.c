@@ -45,3 +45,9 @@ const struct dialect *dialect_of(enum sl_dialect which)
 	assert((size_t)which < sizeof(dialects) / sizeof(*dialects));
 	return &dialects[which];
 }
+
+bool dialect_is_native(enum sl_dialect speaks, enum sl_dialect client)
+{
+	return speaks == client ||
+	       (speaks == SL_DIALECT_BEDROCK_INVOKE && client == SL_DIALECT_ANTHROPIC);
+}

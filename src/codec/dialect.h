@@ -39,6 +39,9 @@ struct dialect {
 		      struct request_fault *fault);
 };
 
+/* Whether what an upstream of `speaks` sends can go on to a client of `client` as it is. */
+bool dialect_is_native(enum sl_dialect speaks, enum sl_dialect client);
+
 /* Never NULL. */
 const struct dialect *dialect_of(enum sl_dialect which);
 

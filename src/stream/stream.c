@@ -396,9 +396,9 @@ void stream_stop(struct stream *s)
 	}
 }
 
-void stream_set_dialect(struct stream *s, enum sl_dialect dialect, bool composed)
+void stream_set_frames(struct stream *s, int frames, bool composed)
 {
-	s->dialect = dialect;
+	s->frames = frames;
 	s->parts.composing = composed;
 }
 

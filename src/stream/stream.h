@@ -88,8 +88,9 @@ struct stream {
 	 * the owner, and lives as long as the stream. */
 	_Atomic(char *) upstream;
 
-	/* The API that the frames of its log are of; set by the owner before the first entry. */
-	_Atomic enum sl_dialect dialect;
+	/* The API that the frames of its log are of, or STREAM_NO_FRAMES; set by the owner before
+	 * the first entry. */
+	_Atomic int frames;
 
 	/* The model as the upstream names it; NULL until that is known. As `upstream`. */
 	_Atomic(char *) model;
@@ -154,9 +155,10 @@ static inline struct sl_event stream_error(int status, const char *type, const c
 		.s = {sl_slice_str(message), sl_slice_str(type), sl_slice_str(code)}};
 }
 
-/* Owner, before the first entry. What frames its entries have (SL_DIALECT_x), and whether its log is
- * composed (parts.h). */
-void stream_set_dialect(struct stream *s, enum sl_dialect dialect, bool composed);
+/* Owner, before the first entry. What frames its entries have (enum sl_dialect), or that they have
+ * none; and whether its log is composed (parts.h). */
+#define STREAM_NO_FRAMES -1
+void stream_set_frames(struct stream *s, int frames, bool composed);
 
 /* Owner. The configured name of the upstream that answers (copied; the first one counts). */
 void stream_set_upstream(struct stream *s, const char *name);

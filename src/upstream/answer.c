@@ -9,17 +9,22 @@
  * Lingering: the answer is complete and its viewers know; the rest of the response is read so that
  * the connection can serve again.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sluice/error.h>
 #include <sluice/reader.h>
 #include "base/log.h"
 #include "base/metrics.h"
+#include "codec/dialect.h"
+#include "codec/json_writer.h"
+#include "upstream/api.h"
 #include "upstream/redact.h"
 #include "upstream/upstream_private.h"
 
 #define LINGER_MS      1000
 #define ERROR_TEXT_MAX 65536
+#define PATH_MAX_BYTES 2048
 #define AFTER_FINISH_MS \
 	5000 /* a finish reason was read: how long its usage and [DONE] may take \
 	      */
@@ -36,11 +41,12 @@ struct answer {
 	const struct upstream_options *upstream;
 	struct transfer *transfer;
 	struct sl_reader *reader;
-	struct sl_buf body;   /* what we send; gone once the upstream answers */
-	struct timer silence; /* first token, then between tokens */
-	struct timer total;   /* then the linger */
-	enum sl_dialect dialect;
-	const char *key; /* ours, which no client may see; NULL */
+	struct sl_buf body;      /* what we send; gone once the upstream answers */
+	struct timer silence;    /* first token, then between tokens */
+	struct timer total;      /* then the linger */
+	enum sl_dialect dialect; /* that the upstream speaks */
+	const char *key;         /* ours, which no client may see; NULL */
+	bool native;             /* the client speaks it too: frames go on */
 	bool whole, client_key, paused;
 	bool content_seen, finish_seen;
 };
@@ -122,11 +128,16 @@ static bool move_entries(struct answer *a)
 	while ((r = sl_reader_next(a->reader, &e)) == 1) {
 		any = true;
 		note(a, &e);
+		if (!a->native)
+			e.frame = (struct sl_slice){0};
+		if (e.n_events == 0 && e.frame.n == 0 &&
+		    !(e.flags & (SL_ENTRY_END | SL_ENTRY_FAILED)))
+			continue; /* there is nothing in it for a client of another API */
 		redact_error(&e, a->key, &covered, &room);
 		int appended = stream_append(a->stream, &e);
 		sl_buf_fini(&room);
 		if (appended < 0)
-			return false; /* no memory: it has stopped us */
+			return false; /* it has stopped us */
 		if (e.flags & SL_ENTRY_FAILED) {
 			metrics_add(METRIC_UPSTREAM_ERRORS, 1);
 			answer_free(a);
@@ -277,17 +288,119 @@ static void total_over(struct timer *t)
 		give_up(a, "the answer took too long in all");
 }
 
+/* ---- The start */
+
+/* Appends the request in the upstream's dialect to a->body, for a client that speaks another one. 0;
+ * -SL_E_TYPE with *fault filled; -SL_E_LIMIT, -SL_E_NOMEM. */
+static int translate(struct answer *a, const struct generation *g, struct sl_slice model,
+		     struct request_fault *fault)
+{
+	struct prompt prompt;
+	struct json_writer w;
+	int r = prompt_read(g->request.body, g->dialect, &prompt, fault);
+	json_writer_init(&w, &a->body);
+	if (r == 0)
+		r = dialect_of(a->dialect)
+			    ->encode(&prompt,
+				     &(struct prompt_target){.model = model, .stream = true}, &w,
+				     fault);
+	if (r == 0)
+		r = w.failure;
+	if (r == 0 && prompt.dropped.len)
+		r = sl_buf_printf(&a->stream->head, "X-Sluice-Dropped: %.*s\n",
+				  (int)prompt.dropped.len, prompt.dropped.p);
+	prompt_fini(&prompt);
+	return r;
+}
+
+static int write_body(struct answer *a, const struct generation *g, struct sl_slice model,
+		      struct request_fault *fault)
+{
+	bool chunks =
+		a->dialect == SL_DIALECT_OPENAI_CHAT || a->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
+	if (!a->native)
+		return translate(a, g, model, fault);
+	return request_encode(&g->request, model, chunks && !g->whole, &a->body);
+}
+
+static int begin_transfer(struct answer *a, struct upstreams *u, const struct generation *g,
+			  struct sl_slice model, struct request_fault *fault)
+{
+	const struct upstream_options *o = a->upstream;
+	struct sl_buf headers, path;
+	sl_buf_init(&headers, 65536);
+	sl_buf_init(&path, PATH_MAX_BYTES);
+	sl_buf_init(&a->body, 2 * g->body.max);
+	int r = write_body(a, g, model, fault);
+	if (r == 0)
+		r = api_path(o, a->dialect, g->path, model, &path);
+	if (r == 0)
+		r = sl_buf_putc(&path, '\0');
+	if (r == 0)
+		r = forwarded_headers(o, sl_buf_slice(&g->headers), &headers);
+	if (r == 0) {
+		a->transfer =
+			transfer_start(u->multi,
+				       &(struct transfer_request){
+					       .upstream = o,
+					       .path = path.p,
+					       .post = true,
+					       .body = sl_buf_slice(&a->body),
+					       .headers = sl_buf_slice(&headers),
+					       .key = o->key_from_client ? g->client_key : o->key,
+					       .stream = !a->whole,
+					       .connect_ms = a->config->set.timeouts.connect_ms},
+				       &a->handler);
+		r = a->transfer ? 0 : -SL_E_NOMEM;
+	}
+	sl_buf_fini(&headers);
+	sl_buf_fini(&path);
+	return r;
+}
+
+static void refuse(struct stream *s, int r, const struct request_fault *fault)
+{
+	struct sl_event error = stream_error(500, "server_error", "out_of_memory", "out of memory");
+	char param[sizeof(fault->place) + 16];
+	if (r == -SL_E_TYPE) {
+		error = stream_error(400, "invalid_request_error", fault->code, fault->message);
+		if (fault->param) { /* of our own making: it has no quotes in it */
+			snprintf(param, sizeof(param), "{\"param\":\"%s\"}", fault->param);
+			error.s[3] = sl_slice_str(param);
+		}
+	}
+	stream_fail(s, &error);
+}
+
+static void refuse_route(struct stream *s, const struct upstream_options *o, struct generation *g)
+{
+	char message[256];
+	snprintf(message, sizeof(message),
+		 "the upstream \"%s\" speaks the API \"%s\", which has nothing like %s", o->name,
+		 api_of(o->api)->name, g->path);
+	struct sl_event error =
+		stream_error(404, "invalid_request_error", "not_supported_by_upstream", message);
+	generation_free(g);
+	stream_fail(s, &error);
+}
+
 void answer_start(struct upstreams *u, struct stream *s, struct generation *g, size_t upstream,
 		  struct sl_slice model)
 {
-	struct answer *a = calloc(1, sizeof(*a));
-	struct sl_event error = stream_error(500, "server_error", "out_of_memory", "out of memory");
-	if (!a) {
-		generation_free(g);
-		stream_fail(s, &error);
+	const struct upstream_options *o = &u->now->set.list[upstream];
+	struct request_fault fault = {0};
+	enum sl_dialect dialect;
+	if (!api_dialect(o, g->dialect, &dialect)) {
+		refuse_route(s, o, g);
 		return;
 	}
-	const struct upstream_options *o = &u->now->set.list[upstream];
+	struct answer *a = calloc(1, sizeof(*a));
+	if (!a) {
+		generation_free(g);
+		refuse(s, -SL_E_NOMEM, &fault);
+		return;
+	}
+	bool native = dialect_is_native(dialect, g->dialect);
 	*a = (struct answer){.producer = {stop, pause_upstream},
 			     .handler = {head, body, done},
 			     .next = u->answers,
@@ -298,37 +411,22 @@ void answer_start(struct upstreams *u, struct stream *s, struct generation *g, s
 			     .upstream = o,
 			     .silence.fire = silence_over,
 			     .total.fire = total_over,
-			     .dialect = g->dialect,
-			     .whole = g->whole,
+			     .dialect = dialect,
+			     .native = native,
+			     .whole = native && g->whole,
 			     .key = o->key_from_client ? NULL : o->key,
 			     .client_key = o->key_from_client};
 	if (a->next)
 		a->next->link = &a->next;
 	u->answers = a;
 	stream_set_upstream(s, o->name);
-	bool ask_usage = !g->whole && g->dialect != SL_DIALECT_OPENAI_JSON;
-	struct sl_buf headers;
-	sl_buf_init(&headers, 65536);
-	sl_buf_init(&a->body, g->body.max);
-	if (request_encode(&g->request, model, ask_usage, &a->body) == 0 &&
-	    forwarded_headers(o, sl_buf_slice(&g->headers), &headers) == 0)
-		a->transfer =
-			transfer_start(u->multi,
-				       &(struct transfer_request){
-					       .upstream = o,
-					       .path = g->path,
-					       .post = true,
-					       .body = sl_buf_slice(&a->body),
-					       .headers = sl_buf_slice(&headers),
-					       .key = o->key_from_client ? g->client_key : o->key,
-					       .stream = !g->whole,
-					       .connect_ms = a->config->set.timeouts.connect_ms},
-				       &a->handler);
-	sl_buf_fini(&headers);
+	stream_set_frames(s, native ? (int)g->dialect : STREAM_NO_FRAMES,
+			  !native && (g->whole || g->dialect == SL_DIALECT_RESPONSES));
+	int r = begin_transfer(a, u, g, model, &fault);
 	generation_free(g);
-	if (!a->transfer) {
+	if (r < 0) {
 		answer_free(a);
-		stream_fail(s, &error);
+		refuse(s, r, &fault);
 		return;
 	}
 	metrics_add(METRIC_UPSTREAM_REQUESTS, 1);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/json.h"
+#include "upstream/api.h"
 #include "upstream/upstream_private.h"
 
 #define FRESH_MS       60000
@@ -198,7 +199,7 @@ void model_lists_wait(struct model_lists *l, struct model_wait *w, const char *c
 	for (size_t i = 0; i < l->config->set.n; i++) {
 		const struct upstream_options *o = &l->config->set.list[i];
 		struct list *one = &l->list[i];
-		if (!is_open(l, i))
+		if (!is_open(l, i) || !api_of(o->api)->models)
 			continue;
 		one->handler = (struct transfer_handler){head, body, done};
 		one->fresh.len = 0;
@@ -206,7 +207,7 @@ void model_lists_wait(struct model_lists *l, struct model_wait *w, const char *c
 			transfer_start(l->multi,
 				       &(struct transfer_request){
 					       .upstream = o,
-					       .path = "/models",
+					       .path = api_of(o->api)->models,
 					       .key = o->key_from_client ? client_key : o->key,
 					       .connect_ms = l->config->set.timeouts.connect_ms},
 				       &one->handler);
@@ -226,6 +227,23 @@ void model_lists_forget(struct model_wait *w)
 	if (w->next)
 		w->next->link = w->link;
 	w->link = NULL;
+}
+
+/* What a model is asked for by: OpenAI and Anthropic call it id, Ollama model, Gemini names it
+ * "models/x". Appended unescaped; false when it has none. */
+static bool put_id(struct json model, struct sl_buf *out)
+{
+	static const char *const names[] = {"id", "model", "name"};
+	struct sl_slice prefix = SL_LIT("models/");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		struct json name = json_get(model, names[i]);
+		if (name.type != JSON_STRING || json_string(name, out, NULL) < 0 || out->len == 0)
+			continue;
+		if (i == 2 && sl_slice_starts(sl_buf_slice(out), prefix.p))
+			sl_buf_consume(out, prefix.n);
+		return out->len > 0;
+	}
+	return false;
 }
 
 /* Calls back for each model that is listed: (its object, its id unescaped, its upstream); true from
@@ -248,8 +266,7 @@ static bool each_model(const struct model_lists *l,
 		json_walk_init(&w, models);
 		while (!found && json_walk_next(&w, &(struct sl_slice){0}, &model) == 1) {
 			id.len = 0;
-			if (model.type == JSON_OBJECT &&
-			    json_string(json_get(model, "id"), &id, NULL) == 0 && id.len > 0)
+			if (model.type == JSON_OBJECT && put_id(model, &id))
 				found = see(arg, model, sl_buf_slice(&id), i);
 		}
 	}
@@ -259,19 +276,18 @@ static bool each_model(const struct model_lists *l,
 
 struct search {
 	struct sl_slice wanted; /* empty: any */
-	struct sl_slice raw;    /* the found model's id */
-	struct json model;
+	struct sl_buf *found;   /* gets the id; NULL: it is known */
 	size_t upstream;
 };
 
 static bool is_wanted(void *arg, struct json model, struct sl_slice id, size_t upstream)
 {
 	struct search *s = arg;
+	(void)model;
 	if (s->wanted.n && !sl_slice_eq(s->wanted, id))
 		return false;
-	s->model = model;
 	s->upstream = upstream;
-	return true;
+	return !s->found || sl_buf_put_slice(s->found, id) == 0;
 }
 
 int model_lists_find(const struct model_lists *l, struct sl_slice model, size_t *upstream)
@@ -291,14 +307,15 @@ int model_lists_find(const struct model_lists *l, struct sl_slice model, size_t 
 
 bool model_lists_first(const struct model_lists *l, struct sl_buf *model, size_t *upstream)
 {
-	struct search s = {0};
+	struct search s = {.found = model};
 	if (!each_model(l, is_wanted, &s))
 		return false;
 	*upstream = s.upstream;
-	return json_string(json_get(s.model, "id"), model, NULL) == 0;
+	return true;
 }
 
 struct printing {
+	const struct model_lists *lists;
 	struct sl_buf *out;
 	struct sl_buf seen;   /* hashes of the names so far */
 	struct sl_slice only; /* these names; empty: all */
@@ -345,15 +362,26 @@ static bool is_new(struct printing *p, struct sl_slice id)
 	return sl_buf_put(&p->seen, (const char *)&h, sizeof(h)) == 0;
 }
 
+/* A model in OpenAI's words. */
+static void put_model(struct sl_buf *out, struct sl_slice id, const char *owner)
+{
+	sl_buf_put_str(out, "{\"id\":");
+	sl_buf_put_json_string(out, id);
+	sl_buf_printf(out, ",\"object\":\"model\",\"created\":%" PRId64 ",\"owned_by\":\"%s\"}",
+		      clock_unix_ms() / 1000, owner);
+}
+
 static bool print_model(void *arg, struct json model, struct sl_slice id, size_t upstream)
 {
 	struct printing *p = arg;
-	(void)upstream;
 	if (!is_new(p, id) || !is_shown(p, id))
 		return false;
 	if (p->any)
 		sl_buf_putc(p->out, ',');
-	sl_buf_put_slice(p->out, model.raw);
+	if (json_get(model, "object").type == JSON_STRING)
+		sl_buf_put_slice(p->out, model.raw);
+	else
+		put_model(p->out, id, p->lists->config->set.list[upstream].name);
 	p->any = true;
 	return false;
 }
@@ -361,7 +389,7 @@ static bool print_model(void *arg, struct json model, struct sl_slice id, size_t
 int model_lists_print(const struct model_lists *l, struct sl_slice only, struct sl_buf *out)
 {
 	const struct route_table *t = l->config->set.routes;
-	struct printing p = {.out = out, .only = only};
+	struct printing p = {.lists = l, .out = out, .only = only};
 	sl_buf_init(&p.seen, LIST_MAX);
 	bool known = false, open = false;
 	sl_buf_put_str(out, "{\"object\":\"list\",\"data\":[");
@@ -372,16 +400,13 @@ int model_lists_print(const struct model_lists *l, struct sl_slice only, struct 
 		known = true;
 		if (!is_shown(&p, sl_slice_str(t->models[i].name)))
 			continue;
-		sl_buf_put_str(out, p.any ? ",{\"id\":" : "{\"id\":");
-		sl_buf_put_json_string(out, sl_slice_str(t->models[i].name));
-		sl_buf_printf(out,
-			      ",\"object\":\"model\",\"created\":%" PRId64
-			      ",\"owned_by\":\"sluice\"}",
-			      clock_unix_ms() / 1000);
+		if (p.any)
+			sl_buf_putc(out, ',');
+		put_model(out, sl_slice_str(t->models[i].name), "sluice");
 		p.any = true;
 	}
 	for (size_t i = 0; i < l->config->set.n; i++) {
-		open |= is_open(l, i);
+		open |= is_open(l, i) && api_of(l->config->set.list[i].api)->models;
 		known |= l->list[i].known;
 	}
 	each_model(l, print_model, &p);

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sluice/buf.h>
 #include "base/log.h"
+#include "upstream/api.h"
 #include "upstream/multi.h"
 
 #define HEAD_MAX_BYTES \
@@ -27,7 +28,8 @@ static const char *const passed_headers[] = {
 
 static bool header_is_passed(struct sl_slice name)
 {
-	if (name.n > 12 && strncasecmp(name.p, "x-ratelimit-", 12) == 0)
+	if ((name.n > 12 && strncasecmp(name.p, "x-ratelimit-", 12) == 0) ||
+	    (name.n > 20 && strncasecmp(name.p, "anthropic-ratelimit-", 20) == 0))
 		return true;
 	for (size_t i = 0; i < sizeof(passed_headers) / sizeof(*passed_headers); i++)
 		if (name.n == strlen(passed_headers[i]) &&
@@ -145,33 +147,77 @@ static bool add_lines(struct curl_slist **list, struct sl_slice lines)
 	return true;
 }
 
-static struct curl_slist *request_headers(const struct transfer_request *r)
+/* Adds "name: [prefix]value". */
+static bool add_pair(struct curl_slist **list, const char *name, const char *prefix,
+		     const char *value)
 {
-	const struct upstream_options *u = r->upstream;
-	struct curl_slist *list = NULL;
 	struct sl_buf line;
 	sl_buf_init(&line, 65536);
-	bool ok = add_header(&list, "Expect:") && add_header(&list, "Accept-Encoding: identity") &&
-		  add_header(&list, r->stream ? "Accept: text/event-stream"
-					      : "Accept: application/json") &&
-		  (!r->post || add_header(&list, "Content-Type: application/json"));
-	if (ok && r->key)
-		ok = sl_buf_printf(&line, "Authorization: Bearer %s", r->key) == 0 &&
-		     sl_buf_putc(&line, '\0') == 0 && add_header(&list, line.p);
-	for (size_t i = 0; ok && i < u->n_headers; i++) {
-		line.len = 0;
-		ok = sl_buf_printf(&line, "%s: %s", u->headers[i].name, u->headers[i].value) == 0 &&
-		     sl_buf_putc(&line, '\0') == 0 && add_header(&list, line.p);
-	}
-	ok = ok && add_lines(&list, r->headers);
+	bool ok = sl_buf_printf(&line, "%s: %s%s", name, prefix, value) == 0 &&
+		  sl_buf_putc(&line, '\0') == 0 && add_header(list, line.p);
 	if (line.p)
 		explicit_bzero(line.p, line.len);
 	sl_buf_fini(&line);
+	return ok;
+}
+
+static bool add_key(struct curl_slist **list, const struct transfer_request *r)
+{
+	const struct upstream_options *u = r->upstream;
+	const struct api *api = api_of(u->api);
+	if (r->key && api->auth == API_AUTH_HEADER)
+		return add_pair(list, api->auth_header, "", r->key);
+	if (r->key)
+		return add_pair(list, "Authorization", "Bearer ", r->key);
+	/* libcurl signs, but does not know of this. */
+	if (api->auth == API_AUTH_AWS && u->session_token)
+		return add_pair(list, "X-Amz-Security-Token", "", u->session_token);
+	return true;
+}
+
+/* Whether one of "Name: value\n"… has the name that `line` has. */
+static bool has_header(struct sl_slice lines, const char *line)
+{
+	size_t name = strcspn(line, ":") + 1;
+	while (lines.n) {
+		const char *lf = memchr(lines.p, '\n', lines.n);
+		size_t n = lf ? (size_t)(lf - lines.p) + 1 : lines.n;
+		if (n >= name && strncasecmp(lines.p, line, name) == 0)
+			return true;
+		lines = sl_slice(lines.p + n, lines.n - n);
+	}
+	return false;
+}
+
+static struct curl_slist *request_headers(const struct transfer_request *r)
+{
+	const struct upstream_options *u = r->upstream;
+	const struct api *api = api_of(u->api);
+	struct curl_slist *list = NULL;
+	bool ok = add_header(&list, "Expect:") && add_header(&list, "Accept-Encoding: identity") &&
+		  add_pair(&list, "Accept", "", r->stream ? api->accept : "application/json") &&
+		  (!r->post || add_header(&list, "Content-Type: application/json")) &&
+		  add_key(&list, r);
+	if (ok && api->header && !has_header(r->headers, api->header))
+		ok = add_lines(&list, sl_slice_str(api->header));
+	for (size_t i = 0; ok && i < u->n_headers; i++)
+		ok = add_pair(&list, u->headers[i].name, "", u->headers[i].value);
+	ok = ok && add_lines(&list, r->headers);
 	if (!ok) {
 		curl_slist_free_all(list);
 		return NULL;
 	}
 	return list;
+}
+
+/* AWS's signature, made by libcurl of the request as it goes out. */
+static bool sign(CURL *c, const struct upstream_options *u)
+{
+	char provider[128];
+	snprintf(provider, sizeof(provider), "aws:amz:%s:bedrock", u->region);
+	return curl_easy_setopt(c, CURLOPT_AWS_SIGV4, provider) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_USERNAME, u->access_key) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_PASSWORD, u->secret_key) == CURLE_OK;
 }
 
 /* CURLOPT_x that cannot fail for want of memory are not looked at: they fail only for options that
@@ -187,6 +233,8 @@ static bool set_options(struct transfer *t, const struct transfer_request *r)
 	ok &= curl_easy_setopt(c, CURLOPT_PROXY, u->proxy ? u->proxy : "") == CURLE_OK;
 	ok &= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
 	ok &= curl_easy_setopt(c, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK;
+	if (api_of(u->api)->auth == API_AUTH_AWS && !r->key && u->access_key)
+		ok &= sign(c, u);
 	if (u->ca)
 		ok &= curl_easy_setopt(c, CURLOPT_CAINFO, u->ca) == CURLE_OK;
 	curl_easy_setopt(c, CURLOPT_PRIVATE, t);

@@ -51,12 +51,12 @@ struct transfer_handler {
 
 struct transfer_request {
 	const struct upstream_options *upstream; /* must outlive the transfer */
-	const char *path;                        /* behind the base URL */
+	const char *path;                        /* behind the base URL, with its query */
 	bool post;
 	struct sl_slice body;    /* must stay until the transfer has ended */
 	struct sl_slice headers; /* "Name: value\n"…, besides those of the upstream's options */
-	const char *key;         /* goes out as Authorization: Bearer; NULL: none */
-	bool stream;             /* Accept: text/event-stream */
+	const char *key;         /* goes out as the upstream's API wants it; NULL: none */
+	bool stream;             /* a stream is asked for */
 	uint64_t connect_ms;
 };
 

@@ -213,7 +213,7 @@ START_TEST(a_base_url_gets_a_version_where_it_has_none)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *base = NULL;
-		const char *why = config_base_url(cases[i].text, &base);
+		const char *why = config_base_url(cases[i].text, "/v1", &base);
 
 		ck_assert_msg(!why == !!cases[i].base, "%s: %s", cases[i].text, why ? why : base);
 		if (!why)
