@@ -230,6 +230,14 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 	}
 }
 
+size_t encoder_measure(const struct encoder *e, const struct encoder_entry *in)
+{
+	struct sl_window w = sl_window(NULL, 0, SIZE_MAX);
+
+	encoder_write(e, in, &w);
+	return SIZE_MAX - w.skip;
+}
+
 static unsigned count_blocks(const struct encoder *e, const struct encoder_entry *in)
 {
 	switch (e->format) {

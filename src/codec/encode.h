@@ -110,6 +110,9 @@ struct encoder_entry {
 /* Writes the blocks of one entry; nothing at all where the format shows nothing for it. */
 void encoder_write(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);
 
+/* How many bytes encoder_write writes. */
+size_t encoder_measure(const struct encoder *e, const struct encoder_entry *in);
+
 /* The entry is written whole (or passed over): remember what later ones need. */
 void encoder_done(struct encoder *e, const struct encoder_entry *in);
 
@@ -132,6 +135,7 @@ struct encoder_run {
 
 /* Adds `in` to the run. False: it is no text, or of another kind, or finds no room (beside the
  * end): the run ends before it. */
+bool encoder_merges(const struct encoder *e); /* whether it does this at all */
 bool encoder_run_add(const struct encoder *e, struct encoder_run *run,
 		     const struct encoder_entry *in, struct sl_window *w);
 

@@ -211,6 +211,11 @@ static size_t run_end_bytes(const struct encoder *e)
 	       e->id_before.n + e->id_behind.n;
 }
 
+bool encoder_merges(const struct encoder *e)
+{
+	return e->format == FORMAT_EVENTS || e->format == FORMAT_MULTIPLEX;
+}
+
 bool encoder_run_add(const struct encoder *e, struct encoder_run *run,
 		     const struct encoder_entry *in, struct sl_window *w)
 {

@@ -17,13 +17,12 @@
 /* Names, states and the seconds of its birth: what can be said without reading its log. */
 static void print_stream(struct sl_buf *out, const struct stream *s)
 {
-	int64_t born_ms = clock_unix_ms() - (int64_t)((clock_us() - s->born_us) / 1000);
 	sl_buf_printf(
 		out,
 		"{\"id\":\"%s\",\"object\":\"stream\",\"url\":\"/v1/streams/%s\",\"state\":\"%s\","
 		"\"created_at\":%" PRId64 ",\"last_event_id\":\"%s.%" PRIu64
 		"\",\"viewers\":%" PRIu32 ",\"model\":",
-		s->id, s->id, stream_state_name(s->state), born_ms / 1000, s->id,
+		s->id, s->id, stream_state_name(s->state), s->born_unix_s, s->id,
 		s->log.next_seq - 1, s->viewer_count);
 	if (s->name && *s->name)
 		sl_buf_put_json_string(out, sl_slice_str(s->name));
@@ -75,17 +74,37 @@ static bool answer_by_position(struct exchange *x)
 	return true;
 }
 
+/* What the body is of: ?api=. False: an error was answered. */
+static bool choose_api(struct exchange *x, enum sl_dialect *dialect)
+{
+	static const struct {
+		const char *name;
+		enum sl_dialect dialect;
+	} names[] = {{"chat", SL_DIALECT_OPENAI_CHAT},
+		     {"messages", SL_DIALECT_ANTHROPIC},
+		     {"responses", SL_DIALECT_RESPONSES}};
+	const char *api = exchange_query(x, "api");
+	*dialect = SL_DIALECT_OPENAI_CHAT;
+	if (!api)
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(names[i].name, api) == 0) {
+			*dialect = names[i].dialect;
+			return true;
+		}
+	respond_refusal(x, 400, "invalid_request_error", "invalid_api",
+			"api is chat, messages or responses: the route whose body this is");
+	return false;
+}
+
 void handle_begin(struct exchange *x)
 {
-	const char *api = exchange_query(x, "api");
+	enum sl_dialect dialect;
 	if (answer_by_position(x))
 		return;
-	if (api && strcmp(api, "chat") != 0) {
-		respond_refusal(x, 400, "invalid_request_error", "invalid_api",
-				"api is chat: a body as for /v1/chat/completions");
+	if (!choose_api(x, &dialect))
 		return;
-	}
-	struct generation *g = request_of_body(x);
+	struct generation *g = request_of_body(x, dialect);
 	if (!g)
 		return;
 	g->request.must_stream = true;

@@ -1,4 +1,4 @@
-/* The OpenAI routes: from a body to a generation, and on to watching it. */
+/* The routes of LLM APIs: from a body to a generation, and on to watching it. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,10 +236,10 @@ static bool wants_usage(const struct exchange *x)
 	return wants;
 }
 
-struct generation *request_of_body(struct exchange *x)
+struct generation *request_of_body(struct exchange *x, enum sl_dialect dialect)
 {
 	struct generation *g =
-		request_generation(x, GENERATION_POST, x->route->dialect, x->route->upstream_path);
+		request_generation(x, GENERATION_POST, dialect, x->route->upstream_path);
 	if (!g)
 		return NULL;
 	sl_buf_fini(&g->body);
@@ -251,18 +251,35 @@ struct generation *request_of_body(struct exchange *x)
 	return NULL;
 }
 
+/* What the clients of an API read. */
+static enum format format_of(enum sl_dialect dialect)
+{
+	switch (dialect) {
+	case SL_DIALECT_ANTHROPIC:
+		return FORMAT_ANTHROPIC;
+	case SL_DIALECT_RESPONSES:
+		return FORMAT_RESPONSES;
+	case SL_DIALECT_OPENAI_JSON:
+	case SL_DIALECT_ANTHROPIC_JSON:
+		return FORMAT_WHOLE;
+	default:
+		return FORMAT_OPENAI;
+	}
+}
+
 void handle_completion(struct exchange *x)
 {
-	struct watch_options o = {.format = FORMAT_OPENAI};
+	struct watch_options o = {.format = format_of(x->route->dialect)};
 	if (exchange_header(x, "Last-Event-ID"))
 		o.hide_usage = !wants_usage(x);
 	if (resume_by_position(x, &o))
 		return;
-	struct generation *g = request_of_body(x);
+	struct generation *g = request_of_body(x, x->route->dialect);
 	if (!g)
 		return;
-	g->whole = !g->request.stream || g->dialect == SL_DIALECT_OPENAI_JSON;
-	o.format = g->whole ? FORMAT_WHOLE : FORMAT_OPENAI;
+	g->whole = !g->request.stream || o.format == FORMAT_WHOLE;
+	if (g->whole)
+		o.format = FORMAT_WHOLE;
 	o.hide_usage = !g->request.include_usage;
 	request_start(x, g,
 		      &(struct request_plan){.leave = x->config->set.streams->when_client_leaves,

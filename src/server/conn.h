@@ -95,6 +95,7 @@ struct exchange {
 	bool at_once, any_end, newer, endless; /* see struct watch_options */
 	bool lost;           /* entries that this client has not read are gone: say so */
 	uint64_t lost_first; /* what is being said about it */
+	uint64_t starts[2];  /* entries whose starts are told before it goes on; 0: none */
 };
 
 /* A connection that was accepted; it is counted already, and the descriptor its own. It goes to

@@ -101,7 +101,7 @@ static void write_entry(struct multiplex *mx, struct member *m, const struct log
 			struct sl_window *w)
 {
 	struct encoder_entry in;
-	watch_unpack(mx->x->server, e, &in);
+	watch_unpack(mx->x->server, m->viewer.stream, &mx->encoder, e, &in);
 	encoder_write(&mx->encoder, &in, w);
 	if (w->cut)
 		return;
@@ -304,6 +304,7 @@ static void start(struct exchange *x, struct multiplex *mx)
 	mx->encoder.ids = access_event_ids(x);
 	mx->encoder.retry_ms = respond_retry_ms();
 	x->out.heartbeat_ms = access_heartbeat_ms(x);
+	x->out.heartbeat = HEARTBEAT_COMMENT;
 	x->state = X_STREAMING;
 	struct MHD_Response *r = output_response(x, &source, MHD_SIZE_UNKNOWN);
 	if (r)

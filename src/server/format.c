@@ -21,7 +21,8 @@ bool format_choose(struct exchange *x, enum format *format)
 	} names[] = {{"events", FORMAT_EVENTS},
 		     {"text", FORMAT_TEXT},
 		     {"json", FORMAT_DOCUMENT},
-		     {"openai", FORMAT_OPENAI}};
+		     {"openai", FORMAT_OPENAI},
+		     {"anthropic", FORMAT_ANTHROPIC}};
 	const char *wanted = exchange_query(x, "format");
 	*format = by_accept(exchange_header(x, "Accept"));
 	if (!wanted)
@@ -32,6 +33,6 @@ bool format_choose(struct exchange *x, enum format *format)
 			return true;
 		}
 	respond_refusal(x, 400, "invalid_request_error", "invalid_format",
-			"format is events, text, json or openai");
+			"format is events, text, json, openai or anthropic");
 	return false;
 }

@@ -14,8 +14,7 @@
 #include "base/log.h"
 #include "server/server_private.h"
 
-#define HEARTBEAT        ": hb\n" /* no empty line: it stands at the head of the next block */
-#define BLOCK_SIZE       64       /* allocated, and not used for chunked answers */
+#define BLOCK_SIZE       64 /* allocated, and not used for chunked answers */
 #define WHOLE_BLOCK_SIZE 4096
 #define SENDS_MAX        8 /* in one go; then others have their turn */
 
@@ -30,9 +29,9 @@ static size_t take(struct exchange *x, char *buf, size_t max)
 	size_t n = 0;
 	if (o->finished)
 		return 0; /* no heartbeat behind the end */
-	if (o->heartbeat_due && o->skip == 0 && max > sizeof(HEARTBEAT)) {
-		n = sizeof(HEARTBEAT) - 1;
-		memcpy(buf, HEARTBEAT, n);
+	if (o->heartbeat_due && o->skip == 0 && max > strlen(o->heartbeat)) {
+		n = strlen(o->heartbeat);
+		memcpy(buf, o->heartbeat, n);
 	}
 	o->heartbeat_due = false;
 	n += o->source->fill(x, buf + n, max - n);

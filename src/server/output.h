@@ -26,6 +26,10 @@
 
 struct exchange;
 
+/* Signs of life. No empty line behind the comment: it stands at the head of the next block. */
+#define HEARTBEAT_COMMENT ": hb\n"
+#define HEARTBEAT_PING    "event: ping\ndata: {\"type\": \"ping\"}\n\n"
+
 /* Where the bytes come from. */
 struct output_source {
 	/* Writes what there is, at most max bytes. 0: nothing now; or nothing more ever, and it
@@ -43,7 +47,8 @@ struct output {
 	bool broken;   /* nothing more can come, and this is no end: cut the connection */
 	bool direct;   /* chunks may go past libmicrohttpd */
 	bool heartbeat_due, pages_released;
-	uint64_t heartbeat_ms; /* a comment in every silence of that length; 0: none */
+	uint64_t heartbeat_ms; /* a sign of life in every silence of that length; 0: none */
+	const char *heartbeat; /* what that is */
 	char *rest;            /* what the socket has not taken of a chunk; NULL */
 	size_t rest_n, rest_at;
 	int unread; /* bytes in the socket's buffer when that was last looked at */

@@ -18,8 +18,9 @@ bool request_read_body(struct exchange *x, struct generation *g);
 /* What a route answers with once its stream is there; `fresh`: it has just begun. */
 typedef void request_answer(struct exchange *x, struct stream *s, bool fresh, void *arg);
 
-/* The generation that the request's body asks for on its route. NULL: an error was answered. */
-struct generation *request_of_body(struct exchange *x);
+/* The generation that the request's body asks for, which is one of that API. NULL: an error was
+ * answered. */
+struct generation *request_of_body(struct exchange *x, enum sl_dialect dialect);
 
 struct request_plan {
 	struct leave leave; /* where the client, its key or an Idempotency-Key says nothing else */

@@ -45,15 +45,38 @@ struct stream *watch_new_stream(struct exchange *x, struct leave leave, struct s
 	return s;
 }
 
-void watch_unpack(struct server *s, const struct log_entry *e, struct encoder_entry *out)
+/* Whether frames of that API are what the encoder's client reads. */
+static bool is_native(const struct encoder *e, int frames)
 {
+	switch (e->format) {
+	case FORMAT_OPENAI:
+		return frames == SL_DIALECT_OPENAI_CHAT || frames == SL_DIALECT_OPENAI_COMPLETIONS;
+	case FORMAT_ANTHROPIC:
+		return frames == SL_DIALECT_ANTHROPIC;
+	case FORMAT_RESPONSES:
+		return frames == SL_DIALECT_RESPONSES;
+	default:
+		return frames != STREAM_NO_FRAMES;
+	}
+}
+
+void watch_unpack(struct server *s, struct stream *from, const struct encoder *for_encoder,
+		  const struct log_entry *e, struct encoder_entry *out)
+{
+	const char *model = from->model;
 	*out = (struct encoder_entry){
 		.entry = {.flags = e->flags & ~(unsigned)LOG_ENTRY_FLAGS,
-			  .frame = log_entry_frame(e)},
+			  .frame = log_entry_frame(e),
+			  .ordinal = e->ordinal},
 		.seq = e->seq,
 		.stopped = e->flags & LOG_ENTRY_STOPPED,
 		.partial = e->flags & LOG_ENTRY_PARTIAL,
+		.native = is_native(for_encoder, from->frames),
+		.model = sl_slice_str(model ? model : from->name),
+		.created = from->created,
 	};
+	if (out->created == 0)
+		out->created = from->born_unix_s;
 	if (e->n_events > s->events_max) {
 		struct sl_event *more = realloc(s->events, e->n_events * sizeof(*more));
 		if (!more)
@@ -73,7 +96,7 @@ size_t watch_write_run(struct server *s, struct viewer *v, struct encoder *e, ui
 	const struct log_entry *entry;
 	while (v->cursor.seq <= backlog && viewer_peek(v, &entry) == 1) {
 		struct encoder_entry in;
-		watch_unpack(s, entry, &in);
+		watch_unpack(s, v->stream, e, entry, &in);
 		if (!encoder_run_add(e, &run, &in, &w))
 			break;
 		viewer_advance(v, entry);
@@ -130,7 +153,7 @@ static size_t write_entry(struct exchange *x, const struct log_entry *e, char *b
 {
 	struct encoder_entry in;
 	struct sl_window w = sl_window(buf, max, x->out.skip);
-	watch_unpack(x->server, e, &in);
+	watch_unpack(x->server, x->viewer.stream, &x->encoder, e, &in);
 	if (!is_passed_over(x, &in))
 		encoder_write(&x->encoder, &in, &w);
 	x->out.skip += w.written;
@@ -152,7 +175,57 @@ static bool may_read_on(const struct exchange *x)
 
 static bool is_merged(const struct exchange *x, const struct log_entry *e)
 {
-	return x->encoder.format == FORMAT_EVENTS && e->seq <= x->backlog && x->out.skip == 0;
+	return encoder_merges(&x->encoder) && e->seq <= x->backlog && x->out.skip == 0;
+}
+
+/* Where the parts begin that are open at that position, and the message itself: who comes back into
+ * the middle of it must be told of them again. */
+static void find_starts(struct exchange *x, uint64_t position)
+{
+	struct stream_log *log = &x->viewer.stream->log;
+	struct log_cursor c;
+	const struct log_entry *e;
+	log_cursor_init(&c, log, log->first_seq);
+	while (log_cursor_peek(&c, &e) == 1 && e->seq <= position) {
+		struct encoder_entry in;
+		watch_unpack(x->server, x->viewer.stream, &x->encoder, e, &in);
+		for (size_t i = 0; i < in.entry.n_events; i++) {
+			enum sl_event_kind kind = in.entry.events[i].kind;
+			if (kind == SL_EVENT_META)
+				x->starts[0] = e->seq;
+			else if (kind == SL_EVENT_PART_START || kind == SL_EVENT_TOOL_START)
+				x->starts[1] = e->seq;
+			else if (kind == SL_EVENT_PART_END)
+				x->starts[1] = 0;
+		}
+		log_cursor_advance(&c, e);
+	}
+	log_cursor_fini(&c);
+	if (x->starts[1] == x->starts[0])
+		x->starts[1] = 0; /* one look at it will do */
+}
+
+/* Writes the start of what goes on behind the position. `which` is done when all of it is written. */
+static size_t write_start(struct exchange *x, uint64_t *which, char *buf, size_t max)
+{
+	struct log_cursor c;
+	const struct log_entry *e;
+	struct sl_window w = sl_window(buf, max, x->out.skip);
+	log_cursor_init(&c, &x->viewer.stream->log, *which);
+	if (log_cursor_peek(&c, &e) == 1) {
+		struct encoder_entry in;
+		watch_unpack(x->server, x->viewer.stream, &x->encoder, e, &in);
+		in.starts_only = true;
+		in.seq = x->viewer.cursor.seq - 1; /* the client's position stays where it is */
+		encoder_write(&x->encoder, &in, &w);
+		if (!w.cut)
+			encoder_done(&x->encoder, &in);
+	}
+	log_cursor_fini(&c);
+	x->out.skip = w.cut ? x->out.skip + w.written : 0;
+	if (!w.cut)
+		*which = 0;
+	return w.written;
 }
 
 /* Writes what the viewer reads next. 0: nothing, or there is no room for more. */
@@ -164,6 +237,9 @@ static size_t write_next(struct exchange *x, char *buf, size_t max)
 		x->lost = true;
 	if (x->lost)
 		return write_lost(x, buf, max);
+	for (size_t i = 0; i < 2; i++)
+		if (x->starts[i])
+			return write_start(x, &x->starts[i], buf, max);
 	if (r == 0)
 		return 0;
 	if (!may_read_on(x)) {
@@ -191,7 +267,7 @@ static size_t fill(struct exchange *x, char *buf, size_t max)
 		seq = x->viewer.cursor.seq;
 		size_t more = write_next(x, buf + n, max - n);
 		n += more;
-		if (more == 0 && x->viewer.cursor.seq == seq)
+		if (more == 0 && x->viewer.cursor.seq == seq && !x->starts[0] && !x->starts[1])
 			break;
 	} while (n < max && !x->out.finished && x->out.skip == 0);
 	return n;
@@ -259,6 +335,16 @@ static bool waits_for_end(const struct exchange *x)
 	       (x->encoder.format == FORMAT_DOCUMENT && !x->newer);
 }
 
+/* The body in one piece: as it came, or what the end makes of the answer. */
+static void answer_whole(struct exchange *x, const struct log_entry *e)
+{
+	struct encoder_entry in;
+	watch_unpack(x->server, x->viewer.stream, &x->encoder, e, &in);
+	size_t n = encoder_measure(&x->encoder, &in);
+	if (n > 0)
+		open_response(x, n);
+}
+
 /* Looks ahead what there is to say: an error before any content, or a whole body, is answered with.
  */
 static void answer_ahead(struct exchange *x)
@@ -266,14 +352,20 @@ static void answer_ahead(struct exchange *x)
 	struct log_cursor ahead;
 	const struct log_entry *e;
 	enum format format = x->encoder.format;
+	if (format == FORMAT_WHOLE && x->viewer.cursor.seq < x->viewer.stream->log.first_seq) {
+		/* What came before has made room for the end. */
+		log_cursor_fini(&x->viewer.cursor);
+		log_cursor_init(&x->viewer.cursor, &x->viewer.stream->log,
+				x->viewer.stream->log.first_seq);
+	}
 	log_cursor_init(&ahead, &x->viewer.stream->log, x->viewer.cursor.seq);
 	while (log_cursor_peek(&ahead, &e) == 1) {
 		if (e->flags & SL_ENTRY_FAILED) {
 			answer_failure(x, e);
 			break;
 		}
-		if (format == FORMAT_WHOLE && e->flags & SL_ENTRY_WHOLE) {
-			open_response(x, e->frame_len);
+		if (format == FORMAT_WHOLE && e->flags & (SL_ENTRY_WHOLE | SL_ENTRY_END)) {
+			answer_whole(x, e);
 			break;
 		}
 		if (format != FORMAT_WHOLE && e->flags & SL_ENTRY_CONTENT)
@@ -342,10 +434,14 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	encoder_init(&x->encoder, o->format, s->id);
 	x->encoder.ids = access_event_ids(x);
 	x->encoder.hide_usage = o->hide_usage;
+	if (o->by_ordinal)
+		x->encoder.after_ordinal = o->after_ordinal;
 	x->encoder.client = x->route->dialect;
 	if (format_is_sse(o->format)) {
 		x->encoder.retry_ms = respond_retry_ms();
 		x->out.heartbeat_ms = access_heartbeat_ms(x);
+		x->out.heartbeat =
+			o->format == FORMAT_ANTHROPIC ? HEARTBEAT_PING : HEARTBEAT_COMMENT;
 	}
 	uint64_t there = atomic_load(&s->log.next_seq) - 1;
 	if (viewer_attach(&x->viewer, s, x->server->loop, o->after_seq) < 0) {
@@ -355,6 +451,9 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	}
 	x->role = &role;
 	x->state = X_WAITING;
+	x->starts[0] = x->starts[1] = 0;
+	if (o->format == FORMAT_ANTHROPIC && o->after_seq > 0)
+		find_starts(x, o->after_seq);
 	x->backlog = o->after_seq == 0 ? there : 0;
 	x->level = o->level;
 	x->at_once = o->at_once && !waits_for_end(x);

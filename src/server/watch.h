@@ -18,7 +18,10 @@ struct watch_options {
 	bool lost;    /* say that entries are gone before anything else */
 	uint64_t wait_ms;
 	uint64_t after_seq; /* begin behind this entry */
-	int64_t level;      /* pass over messages below it */
+	/* FORMAT_RESPONSES: begin behind the event of that number, if `by_ordinal` */
+	bool by_ordinal;
+	int64_t after_ordinal;
+	int64_t level; /* pass over messages below it */
 };
 
 /* A new stream of that name (stream_new) for this request, with what the header
@@ -29,8 +32,9 @@ struct stream *watch_new_stream(struct exchange *x, struct leave leave, struct s
 /* Attaches the exchange to s and answers, now or when there is something to answer with. */
 void watch_start(struct exchange *x, struct stream *s, const struct watch_options *o);
 
-/* An entry as encoders want it; good until the next one is unpacked on this worker. */
-void watch_unpack(struct server *s, const struct log_entry *e, struct encoder_entry *out);
+/* An entry of `from` as that encoder wants it; good until the next one is unpacked on this worker. */
+void watch_unpack(struct server *s, struct stream *from, const struct encoder *for_encoder,
+		  const struct log_entry *e, struct encoder_entry *out);
 
 /* Writes one event for as many of the entries up to `backlog` that v would read next as fit, if
  * these are text, and moves v behind them. The number of bytes; 0: there is no such run. */

@@ -39,6 +39,8 @@ struct stream *stream_alloc(const struct stream_kind *kind, struct log_budget *b
 			     .per_stream_bytes = o->per_stream_bytes,
 			     .viewers_max = o->viewers,
 			     .born_us = clock_us(),
+			     .born_unix_s = clock_unix_ms() / 1000,
+			     .frames = STREAM_NO_FRAMES,
 			     .grace.fire = grace_over,
 			     .recheck.fire = recheck_pause,
 			     .usage = SL_USAGE_NONE,
@@ -214,9 +216,10 @@ void stream_end_quietly(struct stream *s)
 static void check_budget(struct stream *s)
 {
 	const struct log_budget *all = &s->table->budget;
-	uint64_t read = s->drained ? UINT64_MAX : s->furthest;
+	bool unread = s->drained || s->end_only; /* and nobody will */
+	uint64_t read = unread ? UINT64_MAX : s->furthest;
 	bool within = stream_log_evict(&s->log, read, s->per_stream_bytes,
-				       s->drained ? 0 : s->per_stream_bytes / IN_FLIGHT_SHARE);
+				       unread ? 0 : s->per_stream_bytes / IN_FLIGHT_SHARE);
 	if (log_budget_is_short(all, 0)) {
 		stream_table_sweep(s->table, s->loop->now_ms);
 		if (log_budget_is_short(all, 0))
@@ -396,10 +399,15 @@ void stream_stop(struct stream *s)
 	}
 }
 
-void stream_set_frames(struct stream *s, int frames, bool composed)
+void stream_set_frames(struct stream *s, int frames)
 {
 	s->frames = frames;
-	s->parts.composing = composed;
+}
+
+void stream_compose(struct stream *s, bool end_only)
+{
+	s->parts.composing = true;
+	s->end_only = end_only;
 }
 
 void stream_set_upstream(struct stream *s, const char *name)

@@ -76,6 +76,7 @@ struct stream {
 	size_t per_stream_bytes;
 	uint32_t viewers_max;
 	uint64_t born_us;
+	int64_t born_unix_s;
 	char *name;  /* in logs and lists: the model as the client named it; NULL: in no list */
 	char *owner; /* whose it is; NULL: nobody's. Nobody else is to know that it exists */
 
@@ -111,7 +112,8 @@ struct stream {
 	struct timer
 		recheck; /* paused for want of memory: look again; a channel: messages get old */
 	bool paused;
-	bool drained; /* LEAVE_DRAIN: read on for the usage, nobody looks */
+	bool drained;  /* LEAVE_DRAIN: read on for the usage, nobody looks */
+	bool end_only; /* see stream_compose */
 	uint64_t first_content_us, last_content_us, ended_us; /* 0: not yet */
 	struct upstream_metrics *upstream_metrics;            /* NULL: none */
 	struct parts parts;
@@ -156,9 +158,13 @@ static inline struct sl_event stream_error(int status, const char *type, const c
 }
 
 /* Owner, before the first entry. What frames its entries have (enum sl_dialect), or that they have
- * none; and whether its log is composed (parts.h). */
+ * none. */
 #define STREAM_NO_FRAMES -1
-void stream_set_frames(struct stream *s, int frames, bool composed);
+void stream_set_frames(struct stream *s, int frames);
+
+/* Owner, before the first entry. Its log is composed (parts.h); with `end_only` all that is waited
+ * for is the end, and what comes before makes room for it. */
+void stream_compose(struct stream *s, bool end_only);
 
 /* Owner. The configured name of the upstream that answers (copied; the first one counts). */
 void stream_set_upstream(struct stream *s, const char *name);

@@ -400,7 +400,9 @@ void answer_start(struct upstreams *u, struct stream *s, struct generation *g, s
 		refuse(s, -SL_E_NOMEM, &fault);
 		return;
 	}
-	bool native = dialect_is_native(dialect, g->dialect);
+	/* Bedrock streams Claude's own events, but has no body in one piece of this form. */
+	bool native = dialect_is_native(dialect, g->dialect) &&
+		      !(g->whole && dialect == SL_DIALECT_BEDROCK_INVOKE);
 	*a = (struct answer){.producer = {stop, pause_upstream},
 			     .handler = {head, body, done},
 			     .next = u->answers,
@@ -420,8 +422,9 @@ void answer_start(struct upstreams *u, struct stream *s, struct generation *g, s
 		a->next->link = &a->next;
 	u->answers = a;
 	stream_set_upstream(s, o->name);
-	stream_set_frames(s, native ? (int)g->dialect : STREAM_NO_FRAMES,
-			  !native && (g->whole || g->dialect == SL_DIALECT_RESPONSES));
+	stream_set_frames(s, native ? (int)g->dialect : STREAM_NO_FRAMES);
+	if (!native && (g->whole || g->dialect == SL_DIALECT_RESPONSES))
+		stream_compose(s, g->whole);
 	int r = begin_transfer(a, u, g, model, &fault);
 	generation_free(g);
 	if (r < 0) {

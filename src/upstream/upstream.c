@@ -130,6 +130,7 @@ static void list_models(struct stream *s, const struct model_lists *lists, struc
 	} else if (r < 0) {
 		fail(s, 500, "server_error", "out_of_memory", "the list of models is too long");
 	} else {
+		stream_set_frames(s, SL_DIALECT_OPENAI_JSON);
 		stream_append(s, &(struct sl_entry){.flags = SL_ENTRY_WHOLE | SL_ENTRY_CONTENT,
 						    .frame = sl_buf_slice(&body)});
 		stream_append(s, &(struct sl_entry){.flags = SL_ENTRY_END});

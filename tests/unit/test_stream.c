@@ -107,12 +107,14 @@ static const char *next_text(struct viewer *v)
 {
 	static char text[65536];
 	const struct log_entry *e;
-	struct sl_event event;
+	struct sl_event events[4];
 	if (viewer_peek(v, &e) != 1)
 		return NULL;
 	text[0] = '\0';
-	if (log_entry_events(e, &event, 1) == 1 && event.kind == SL_EVENT_TEXT)
-		snprintf(text, sizeof(text), "%.*s", (int)event.s[0].n, event.s[0].p);
+	for (size_t i = 0, n = log_entry_events(e, events, 4); i < n; i++)
+		if (events[i].kind == SL_EVENT_TEXT)
+			snprintf(text, sizeof(text), "%.*s", (int)events[i].s[0].n,
+				 events[i].s[0].p);
 	viewer_advance(v, e);
 	return text;
 }
@@ -761,10 +763,11 @@ START_TEST(the_end_tells_how_the_answer_finished_and_what_it_took)
 	ck_assert_int_eq(e[0].usage.completion, 4);
 	append_event(s, (struct sl_event){.kind = SL_EVENT_FINISH, .s[0] = SL_LIT("length")});
 	append_end(s);
-	ck_assert_uint_eq(last_events(s, e, 4, &flags), 2);
+	ck_assert_uint_eq(last_events(s, e, 4, &flags), 3);
 	ck_assert_int_eq(flags, SL_ENTRY_END);
-	ck_assert(e[0].kind == SL_EVENT_FINISH && sl_slice_is(e[0].s[0], "length"));
-	ck_assert(e[1].kind == SL_EVENT_USAGE && e[1].usage.completion == 4);
+	ck_assert(e[0].kind == SL_EVENT_PART_END && e[0].n0 == SL_EVENT_TEXT);
+	ck_assert(e[1].kind == SL_EVENT_FINISH && sl_slice_is(e[1].s[0], "length"));
+	ck_assert(e[2].kind == SL_EVENT_USAGE && e[2].usage.completion == 4);
 	stream_unref(s);
 }
 END_TEST
@@ -779,9 +782,10 @@ START_TEST(the_end_of_a_stopped_stream_knows_the_name_of_its_chunks)
 	append_text(s, "a");
 	stream_stop(s);
 	loop_turn(&loop, 0);
-	ck_assert_uint_eq(last_events(s, e, 4, &flags), 1);
+	ck_assert_uint_eq(last_events(s, e, 4, &flags), 2);
 	ck_assert_int_eq(flags, SL_ENTRY_END | LOG_ENTRY_STOPPED);
-	ck_assert(e[0].kind == SL_EVENT_META && e[0].n0 == 5 && sl_slice_is(e[0].s[0], "cmpl-1"));
+	ck_assert_int_eq(e[0].kind, SL_EVENT_PART_END);
+	ck_assert(e[1].kind == SL_EVENT_META && e[1].n0 == 5 && sl_slice_is(e[1].s[0], "cmpl-1"));
 	stream_unref(s);
 }
 END_TEST
