@@ -86,13 +86,18 @@ void json_writer_bool(struct json_writer *w, bool b)
 	json_writer_raw(w, b ? SL_LIT("true") : SL_LIT("false"));
 }
 
-void json_writer_key(struct json_writer *w, const char *name)
+void json_writer_raw_key(struct json_writer *w, struct sl_slice key)
 {
 	begin(w);
 	put(w, SL_LIT("\""));
-	put(w, sl_slice_str(name));
+	put(w, key);
 	put(w, SL_LIT("\":"));
 	w->after_key = true;
+}
+
+void json_writer_key(struct json_writer *w, const char *name)
+{
+	json_writer_raw_key(w, sl_slice_str(name));
 }
 
 void json_writer_open_string(struct json_writer *w)

@@ -40,7 +40,8 @@ void json_writer_bool(struct json_writer *w, bool b);
 
 void json_writer_close(struct json_writer *w); /* the innermost that is open */
 
-void json_writer_key(struct json_writer *w, const char *name); /* needs no escapes */
+void json_writer_key(struct json_writer *w, const char *name);        /* needs no escapes */
+void json_writer_raw_key(struct json_writer *w, struct sl_slice key); /* escaped already */
 
 /* A string in pieces, which are escaped already: chars as they stand within JSON strings. */
 void json_writer_open_string(struct json_writer *w);

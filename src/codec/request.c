@@ -3,7 +3,10 @@
 
 #include <stdio.h>
 #include <sluice/error.h>
+#include "codec/json_writer.h"
 #include "codec/splice.h"
+
+#define BEDROCK_VERSION "bedrock-2023-05-31"
 
 static int refuse(struct request_fault *fault, const char *code, const char *param,
 		  struct json value, struct json body, const char *what)
@@ -233,6 +236,29 @@ int request_encode(const struct request_info *info, struct sl_slice model, bool 
 	sl_buf_fini(&e.front);
 	sl_buf_fini(&e.model);
 	return r;
+}
+
+int request_encode_invoke(const struct request_info *info, struct sl_buf *out)
+{
+	struct json_writer w;
+	struct json_walk walk;
+	struct sl_slice key;
+	struct json value;
+	bool versioned = json_get(info->body, "anthropic_version").type != JSON_NONE;
+
+	json_writer_init(&w, out);
+	json_writer_object(&w);
+	if (!versioned)
+		json_writer_member_string(&w, "anthropic_version", SL_LIT(BEDROCK_VERSION));
+	json_walk_init(&walk, info->body);
+	while (json_walk_next(&walk, &key, &value) == 1) {
+		if (sl_slice_is(key, "model") || sl_slice_is(key, "stream"))
+			continue;
+		json_writer_raw_key(&w, key);
+		json_writer_token(&w, value);
+	}
+	json_writer_close(&w);
+	return w.failure;
 }
 
 static int put_message(struct sl_buf *out, const char *role, struct sl_slice content)

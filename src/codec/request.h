@@ -50,6 +50,10 @@ int request_choose_model(struct request_info *info, struct sl_slice model);
 int request_encode(const struct request_info *info, struct sl_slice model, bool ask_usage,
 		   struct sl_buf *out);
 
+/* The same for an Anthropic body that goes to Bedrock, where model and stream stand in the path:
+ * without these two members, and with `anthropic_version`. Members are copied as they are. */
+int request_encode_invoke(const struct request_info *info, struct sl_buf *out);
+
 /* Appends a chat completion request for one prompt, streaming: {"model":…,"messages":[system?,
  * user],"stream":true}. */
 int request_for_prompt(struct sl_slice model, struct sl_slice system, struct sl_slice prompt,

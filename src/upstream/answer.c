@@ -320,6 +320,8 @@ static int write_body(struct answer *a, const struct generation *g, struct sl_sl
 		a->dialect == SL_DIALECT_OPENAI_CHAT || a->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
 	if (!a->native)
 		return translate(a, g, model, fault);
+	if (a->dialect == SL_DIALECT_BEDROCK_INVOKE)
+		return request_encode_invoke(&g->request, &a->body);
 	return request_encode(&g->request, model, chunks && !g->whole, &a->body);
 }
 

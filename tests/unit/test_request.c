@@ -213,6 +213,31 @@ START_TEST(a_prompt_becomes_a_request)
 }
 END_TEST
 
+START_TEST(what_bedrock_has_in_its_path_stands_not_in_the_body)
+{
+	static const char *const bodies[][2] = {
+		{"{\"model\":\"m\",\"messages\":[ 1.50 ],\"stream\":true}",
+		 "{\"anthropic_version\":\"bedrock-2023-05-31\",\"messages\":[ 1.50 ]}"},
+		{"{\"stream\":false,\"messages\":[],\"anthropic_version\":\"x\",\"a\\u0062\":1e-7}",
+		 "{\"messages\":[],\"anthropic_version\":\"x\",\"a\\u0062\":1e-7}"},
+	};
+
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
+		struct sl_buf out = {.max = SIZE_MAX};
+		struct request_info info;
+		struct request_fault fault;
+
+		ck_assert_int_eq(request_parse(sl_slice_str(bodies[i][0]), SL_DIALECT_ANTHROPIC,
+					       (struct json_limits){64, 1000}, &info, &fault),
+				 0);
+		ck_assert_int_eq(request_encode_invoke(&info, &out), 0);
+		ck_assert(sl_slice_is(sl_buf_slice(&out), bodies[i][1]));
+		request_info_fini(&info);
+		sl_buf_fini(&out);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("request");
@@ -225,6 +250,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_model_that_is_chosen_stands_in_the_body_that_goes_up, 0,
 			    COUNT(chosen));
 	tcase_add_test(tc, a_body_that_does_not_fit_is_not_written_in_part);
+	tcase_add_test(tc, what_bedrock_has_in_its_path_stands_not_in_the_body);
 	tcase_add_loop_test(tc, a_prompt_becomes_a_request, 0, COUNT(prompts));
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
