@@ -213,6 +213,7 @@ static bool raise_file_limit(unsigned need)
 static void set_questions(void)
 {
 	hot = (struct question){.kind = QUESTION_COMPLETION,
+				.anthropic = opt.anthropic,
 				.host = opt.host,
 				.path = opt.path,
 				.key = opt.key,

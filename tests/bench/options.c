@@ -10,6 +10,7 @@ const char options_help[] =
 	"usage: load --port PORT [options]\n"
 	"  --host ADDRESS        127.0.0.1\n"
 	"  --path PATH           /v1/chat/completions\n"
+	"  --anthropic           asks as clients of Anthropic's API do, at /v1/messages\n"
 	"  --key KEY             sent as Authorization: Bearer\n"
 	"  --header LINE         one more header line, as 'Name: value'\n"
 	"  --streams N           streams with tokens: 1\n"
@@ -32,17 +33,29 @@ const char options_help[] =
 	"another stream,\n"
 	"2 wrong command line, 3 a stream failed or did not end.\n";
 
-static const struct option words[] = {{"host", 1, NULL, 'h'},    {"port", 1, NULL, 'p'},
-				      {"path", 1, NULL, 'P'},    {"key", 1, NULL, 'k'},
-				      {"header", 1, NULL, 'H'},  {"streams", 1, NULL, 'n'},
-				      {"rate", 1, NULL, 'r'},    {"tokens", 1, NULL, 't'},
-				      {"size", 1, NULL, 's'},    {"silent", 1, NULL, 'm'},
-				      {"viewers", 1, NULL, 'v'}, {"format", 1, NULL, 'f'},
-				      {"channel", 0, NULL, 'C'}, {"repeat", 0, NULL, 'R'},
-				      {"ramp", 1, NULL, 'a'},    {"settle", 1, NULL, 'e'},
-				      {"window", 1, NULL, 'w'},  {"open", 1, NULL, 'o'},
-				      {"grace", 1, NULL, 'g'},   {"watch", 1, NULL, 'W'},
-				      {"core", 1, NULL, 'c'},    {0}};
+static const struct option words[] = {{"host", 1, NULL, 'h'},
+				      {"port", 1, NULL, 'p'},
+				      {"path", 1, NULL, 'P'},
+				      {"key", 1, NULL, 'k'},
+				      {"header", 1, NULL, 'H'},
+				      {"streams", 1, NULL, 'n'},
+				      {"rate", 1, NULL, 'r'},
+				      {"tokens", 1, NULL, 't'},
+				      {"size", 1, NULL, 's'},
+				      {"silent", 1, NULL, 'm'},
+				      {"viewers", 1, NULL, 'v'},
+				      {"format", 1, NULL, 'f'},
+				      {"channel", 0, NULL, 'C'},
+				      {"repeat", 0, NULL, 'R'},
+				      {"ramp", 1, NULL, 'a'},
+				      {"settle", 1, NULL, 'e'},
+				      {"window", 1, NULL, 'w'},
+				      {"open", 1, NULL, 'o'},
+				      {"grace", 1, NULL, 'g'},
+				      {"watch", 1, NULL, 'W'},
+				      {"core", 1, NULL, 'c'},
+				      {"anthropic", 0, NULL, 'A'},
+				      {0}};
 
 static bool add_watched(struct options *o, char *text)
 {
@@ -105,6 +118,10 @@ static bool take(struct options *o, int word, char *value)
 		return true;
 	case 'C':
 		o->channel = true;
+		return true;
+	case 'A':
+		o->anthropic = true;
+		o->path = "/v1/messages";
 		return true;
 	case 'R':
 		o->repeat = true;

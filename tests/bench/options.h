@@ -15,6 +15,7 @@ struct options {
 	const char *host, *path, *key, *header;
 	unsigned streams, silent, viewers;
 	const char *format; /* of the viewers of a stream */
+	bool anthropic;     /* asks as its clients do */
 	bool channel;       /* viewers of the channel at path; no stream is asked for */
 	uint32_t rate, tokens, size;
 	bool repeat;

@@ -4,17 +4,23 @@
 #include <assert.h>
 #include <stdio.h>
 
+#define SYSTEM "You are a helpful assistant. Answer briefly and say what you do not know."
+#define PROMPT                                                                                  \
+	"Why is the sky blue in the day and red in the evening? Explain it to a child of ten, " \
+	"without formulas."
+
 static int write_body(const struct question *q, uint64_t number, char *out, size_t room)
 {
-	return snprintf(out, room,
-			"{\"model\":\"bench:rate=%u,tokens=%u,size=%u%s\",\"stream\":true,"
-			"\"user\":\"%llu\",\"temperature\":0.7,"
-			"\"messages\":[{\"role\":\"system\",\"content\":\"You are a "
-			"helpful assistant. Answer briefly and say "
-			"what you do not know.\"},{\"role\":\"user\",\"content\":\"Why is "
-			"the sky blue in the day and red in "
-			"the evening? Explain it to a child of ten, without formulas.\"}]}",
-			q->rate, q->tokens, q->size, q->silent ? ",silent" : "",
+	const char *format = "{\"model\":\"bench:rate=%u,tokens=%u,size=%u%s\",\"stream\":true,"
+			     "\"user\":\"%llu\",\"temperature\":0.7,"
+			     "\"messages\":[{\"role\":\"system\",\"content\":\"" SYSTEM
+			     "\"},{\"role\":\"user\",\"content\":\"" PROMPT "\"}]}";
+	if (q->anthropic)
+		format = "{\"model\":\"bench:rate=%u,tokens=%u,size=%u%s\",\"stream\":true,"
+			 "\"metadata\":{\"user_id\":\"%llu\"},\"temperature\":0.7,"
+			 "\"max_tokens\":4096,\"system\":\"" SYSTEM "\","
+			 "\"messages\":[{\"role\":\"user\",\"content\":\"" PROMPT "\"}]}";
+	return snprintf(out, room, format, q->rate, q->tokens, q->size, q->silent ? ",silent" : "",
 			(unsigned long long)number);
 }
 

@@ -22,9 +22,21 @@ struct question {
 	const char *header; /* one more header line without its CRLF; NULL: none */
 	uint32_t rate, tokens, size;
 	bool silent;
+	bool anthropic;         /* QUESTION_COMPLETION in the words of that API */
 	bool ends_without_done; /* its format knows no [DONE] */
 	uint64_t watched;       /* the number of the stream that is watched; 0: one's own */
 };
+
+/* What its last event has in it, and the one before. */
+static inline const char *question_done(const struct question *q)
+{
+	return q->anthropic ? "message_stop" : "[DONE]";
+}
+
+static inline const char *question_finish(const struct question *q)
+{
+	return q->anthropic ? "\"stop_reason\":\"end_turn\"" : "\"finish_reason\":\"stop\"";
+}
 
 /* Writes the request of the stream with this number into out[QUESTION_TEXT_MAX]; answers its
  * length. */

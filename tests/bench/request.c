@@ -93,8 +93,11 @@ static void read_body(struct request *r, struct text body)
 	if (text_starts(model, "bench:"))
 		read_shape(r, (struct text){model.at + 6, model.len - 6});
 
+	/* It is a role's name, too. */
 	struct text user = member(body, "\"user\"");
-	if (user.len && *user.at >= '0' && *user.at <= '9') /* it is a role's name, too */
+	while (user.len && (*user.at < '0' || *user.at > '9'))
+		user = member(user, "\"user\"");
+	if (user.len)
 		r->stream = number_at(user.at, user.at + user.len);
 	r->wants_usage = text_starts(member(body, "\"include_usage\""), "true");
 }

@@ -167,12 +167,12 @@ static void take_data(struct stream *s, const char *line, size_t len, uint64_t n
 	if (any || s->question->silent)
 		s->open = true;
 	if (any && s->done)
-		fail(s, "a token after [DONE]");
+		fail(s, "a token after %s", question_done(s->question));
 	if (any)
 		return;
-	if (line_has(line, len, "[DONE]"))
+	if (line_has(line, len, question_done(s->question)))
 		take_done(s);
-	else if (line_has(line, len, "\"finish_reason\":\"stop\"") ||
+	else if (line_has(line, len, question_finish(s->question)) ||
 		 line_has(line, len, "\"finish_reason\": \"stop\""))
 		s->finished = true;
 	else if (line_has(line, len, "\"error\""))
@@ -219,7 +219,7 @@ static void take_end(struct stream *s)
 		fail(s, "ended without %s",
 		     s->held_len ? "its last newline"
 		     : done      ? "finish_reason"
-				 : "[DONE]");
+				 : question_done(s->question));
 		return;
 	}
 	count_end(s);
