@@ -9,19 +9,23 @@
 	"Why is the sky blue in the day and red in the evening? Explain it to a child of ten, " \
 	"without formulas."
 
+#define SHAPE "\"model\":\"bench:rate=%u,tokens=%u,size=%u%s\",\"stream\":true,\"temperature\":0.7,"
+
 static int write_body(const struct question *q, uint64_t number, char *out, size_t room)
 {
-	const char *format = "{\"model\":\"bench:rate=%u,tokens=%u,size=%u%s\",\"stream\":true,"
-			     "\"user\":\"%llu\",\"temperature\":0.7,"
-			     "\"messages\":[{\"role\":\"system\",\"content\":\"" SYSTEM
-			     "\"},{\"role\":\"user\",\"content\":\"" PROMPT "\"}]}";
+	const char *silent = q->silent ? ",silent" : "";
+	unsigned long long user = number;
 	if (q->anthropic)
-		format = "{\"model\":\"bench:rate=%u,tokens=%u,size=%u%s\",\"stream\":true,"
-			 "\"metadata\":{\"user_id\":\"%llu\"},\"temperature\":0.7,"
-			 "\"max_tokens\":4096,\"system\":\"" SYSTEM "\","
-			 "\"messages\":[{\"role\":\"user\",\"content\":\"" PROMPT "\"}]}";
-	return snprintf(out, room, format, q->rate, q->tokens, q->size, q->silent ? ",silent" : "",
-			(unsigned long long)number);
+		return snprintf(out, room,
+				"{" SHAPE "\"metadata\":{\"user_id\":\"%llu\"},\"max_tokens\":4096,"
+				"\"system\":\"" SYSTEM "\","
+				"\"messages\":[{\"role\":\"user\",\"content\":\"" PROMPT "\"}]}",
+				q->rate, q->tokens, q->size, silent, user);
+	return snprintf(out, room,
+			"{" SHAPE
+			"\"user\":\"%llu\",\"messages\":[{\"role\":\"system\",\"content\":"
+			"\"" SYSTEM "\"},{\"role\":\"user\",\"content\":\"" PROMPT "\"}]}",
+			q->rate, q->tokens, q->size, silent, user);
 }
 
 size_t question_write(const struct question *q, uint64_t number, char *out)
