@@ -48,7 +48,8 @@ enum sl_event_kind {
 	SL_EVENT_PART_START,
 	/* The part is complete. n0 the kind of its deltas, SL_EVENT_TOOL_ARGS for a call (then also
 	 * index). In logs that are composed (stream/parts.h) s[0] is all of it: its text, or the
-	 * arguments; s[1] and s[2] are id and name of a call; s[3] a signature. */
+	 * arguments; s[1] and s[2] are id and name of a call; s[3] a signature, and index 1 where
+	 * the text of a reasoning is withheld. */
 	SL_EVENT_PART_END,
 	/* At the end of composed logs, each part again: members as for PART_END. */
 	SL_EVENT_PART_WHOLE,

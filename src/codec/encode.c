@@ -1,4 +1,4 @@
-/* Writes chunks as they came, bare text, and bodies. */
+/* Which format writes what; bare text. The others have a file each. */
 #include "codec/encode.h"
 
 #include <assert.h>
@@ -52,102 +52,17 @@ void encode_block_end(const struct encoder *e, const struct encoder_entry *in, u
 	window_put_str(w, "\n");
 }
 
+int64_t encode_count(int64_t n)
+{
+	return n > 0 ? n : 0;
+}
+
 const struct sl_event *encode_find(const struct encoder_entry *in, enum sl_event_kind kind)
 {
 	for (size_t i = 0; i < in->entry.n_events; i++)
 		if (in->entry.events[i].kind == kind && in->entry.events[i].choice == 0)
 			return &in->entry.events[i];
 	return NULL;
-}
-
-static bool is_hidden(const struct encoder *e, const struct encoder_entry *in)
-{
-	return e->hide_usage && (in->entry.flags & SL_ENTRY_USAGE_ONLY);
-}
-
-/* A stopped stream ends with a finish reason too, or SDKs call it broken. */
-static bool needs_finish(const struct encoder_entry *in)
-{
-	return in->stopped && !encode_find(in, SL_EVENT_FINISH);
-}
-
-static unsigned count_chunks(const struct encoder *e, const struct encoder_entry *in)
-{
-	if (in->entry.flags & SL_ENTRY_FAILED)
-		return 2;
-	if (in->entry.flags & SL_ENTRY_END)
-		return needs_finish(in) ? 2 : 1;
-	return in->entry.frame.n > 0 && !is_hidden(e, in);
-}
-
-static void put_done(const struct encoder *e, const struct encoder_entry *in, unsigned of,
-		     struct sl_window *w)
-{
-	encode_block(e, of - 1, SL_LIT(""), w);
-	encode_id(e, in->seq, w); /* in front here: [DONE] is what a stream of chunks ends with */
-	window_put_str(w, "data: [DONE]\n\n");
-}
-
-static void put_finish_chunk(const struct encoder *e, const struct encoder_entry *in,
-			     struct sl_window *w)
-{
-	static const struct sl_event unknown;
-	const struct sl_event *meta = encode_find(in, SL_EVENT_META);
-
-	if (!meta)
-		meta = &unknown;
-	window_put_str(w, "{");
-	if (meta->s[0].n) {
-		window_put_str(w, "\"id\":");
-		window_put_json_string(w, meta->s[0]);
-		window_put_str(w, ",");
-	}
-	window_put_str(w, e->client == SL_DIALECT_OPENAI_COMPLETIONS
-				  ? "\"object\":\"text_completion\""
-				  : "\"object\":\"chat.completion.chunk\"");
-	if (meta->n0) {
-		window_put_str(w, ",\"created\":");
-		window_put_int(w, meta->n0);
-	}
-	if (meta->s[1].n) {
-		window_put_str(w, ",\"model\":");
-		window_put_json_string(w, meta->s[1]);
-	}
-	window_put_str(w, ",\"choices\":[{\"index\":0,");
-	/* The first chunk of all names the role, or SDKs stumble. */
-	window_put_str(w, e->client == SL_DIALECT_OPENAI_COMPLETIONS ? "\"text\":\"\""
-			  : in->seq == 1 ? "\"delta\":{\"role\":\"assistant\"}"
-					 : "\"delta\":{}");
-	window_put_str(w, ",\"logprobs\":null,\"finish_reason\":\"stop\"}]}");
-}
-
-static void write_chunks(const struct encoder *e, const struct encoder_entry *in,
-			 struct sl_window *w)
-{
-	unsigned of = count_chunks(e, in);
-
-	if (of == 0)
-		return;
-	if (in->entry.flags & SL_ENTRY_END && of == 1) {
-		put_done(e, in, of, w);
-		return;
-	}
-	encode_block(e, 0, SL_LIT(""), w);
-	if (in->entry.flags & SL_ENTRY_WHOLE) { /* a body as it came: of several lines */
-		sl_sse_put_data(w, in->entry.frame);
-	} else {
-		window_put_str(w, "data: ");
-		if (in->entry.flags & SL_ENTRY_FAILED)
-			openai_put_error(in->entry.events, (struct sl_slice){0}, in->partial, w);
-		else if (in->entry.flags & SL_ENTRY_END)
-			put_finish_chunk(e, in, w);
-		else
-			sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
-		window_put_str(w, "\n");
-	}
-	encode_block_end(e, in, 0, of, w);
-	if (of == 2)
-		put_done(e, in, of, w);
 }
 
 static bool is_shown_text(const struct sl_event *event)
@@ -202,11 +117,30 @@ static void write_text(const struct encoder *e, const struct encoder_entry *in, 
 	}
 }
 
+/* The body as it came, or what the end of a composed log makes of the answer. */
+static void write_whole(const struct encoder *e, const struct encoder_entry *in,
+			struct sl_window *w)
+{
+	if (in->native || in->entry.flags & SL_ENTRY_WHOLE) {
+		if (in->entry.flags & SL_ENTRY_WHOLE)
+			sl_window_put(w, in->entry.frame);
+		return;
+	}
+	if (!(in->entry.flags & SL_ENTRY_END))
+		return;
+	if (e->client == SL_DIALECT_ANTHROPIC)
+		encode_anthropic_whole(e, in, w);
+	else if (e->client == SL_DIALECT_RESPONSES)
+		encode_responses_whole(e, in, w);
+	else
+		encode_chat_whole(e, in, w);
+}
+
 void encoder_write(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
 {
 	switch (e->format) {
 	case FORMAT_OPENAI:
-		write_chunks(e, in, w);
+		encode_chat(e, in, w);
 		break;
 	case FORMAT_ANTHROPIC:
 		encode_anthropic(e, in, w);
@@ -224,8 +158,7 @@ void encoder_write(const struct encoder *e, const struct encoder_entry *in, stru
 		write_text(e, in, w);
 		break;
 	case FORMAT_WHOLE:
-		if (in->entry.flags & SL_ENTRY_WHOLE)
-			sl_window_put(w, in->entry.frame);
+		write_whole(e, in, w);
 		break;
 	}
 }
@@ -242,7 +175,7 @@ static unsigned count_blocks(const struct encoder *e, const struct encoder_entry
 {
 	switch (e->format) {
 	case FORMAT_OPENAI:
-		return count_chunks(e, in);
+		return encode_chat_count(e, in);
 	case FORMAT_ANTHROPIC:
 		return encode_anthropic_count(e, in);
 	case FORMAT_RESPONSES:

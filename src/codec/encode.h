@@ -125,11 +125,12 @@ void encoder_write_lost(const struct encoder *e, uint64_t first_seq, struct sl_w
  *
  *	encoder_run_add, … ─▶ encoder_run_end
  *
- * All or nothing: what does not fit is not written, and ends the run. FORMAT_EVENTS and
- * FORMAT_MULTIPLEX only.
+ * All or nothing: what does not fit is not written, and ends the run. Frames that are passed on as
+ * they came are never merged.
  */
 struct encoder_run {
 	enum sl_event_kind kind; /* of all its entries; 0: nothing is in it yet */
+	uint32_t part;           /* … and theirs */
 	uint64_t seq;            /* of the last one */
 };
 
@@ -152,5 +153,10 @@ int openai_error_body(const struct sl_event *error, struct sl_slice param, bool 
 /* The same, without end of line, into a window. */
 void openai_put_error(const struct sl_event *error, struct sl_slice param, bool partial,
 		      struct sl_window *w);
+
+/* The JSON error of the Anthropic routes, {"type":"error","error":{"type","message","code"},
+ * "request_id"}, without end of line; an empty request_id is left out. */
+void anthropic_put_error(const struct sl_event *error, struct sl_slice request_id, bool partial,
+			 struct sl_window *w);
 
 #endif

@@ -18,6 +18,9 @@ void encode_block_end(const struct encoder *e, const struct encoder_entry *in, u
 /* The first event of that kind in choice 0; NULL. */
 const struct sl_event *encode_find(const struct encoder_entry *in, enum sl_event_kind kind);
 
+/* A token count as it is written where it must be a number: 0 when it is not known. */
+int64_t encode_count(int64_t n);
+
 /* FORMAT_EVENTS and FORMAT_MULTIPLEX: how many blocks an entry makes, and the blocks. */
 unsigned encode_events_count(const struct encoder_entry *in);
 void encode_events(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);
@@ -33,6 +36,18 @@ unsigned encode_anthropic_count(const struct encoder *e, const struct encoder_en
 void encode_anthropic(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);
 void encode_anthropic_whole(const struct encoder *e, const struct encoder_entry *in,
 			    struct sl_window *w);
+
+/* The text of several entries in one block (encode_run.c): its start up to the text, and what stands
+ * behind that, up to the id. */
+bool encode_events_is_shown(const struct sl_event *event);
+void encode_events_run_start(const struct encoder *e, const struct sl_event *event,
+			     struct sl_window *w);
+void encode_chat_run_start(const struct encoder *e, const struct encoder_entry *in,
+			   const struct sl_event *event, struct sl_window *w);
+void encode_chat_run_end(const struct encoder *e, struct sl_window *w);
+void encode_anthropic_run_start(const struct encoder *e, const struct sl_event *event,
+				struct sl_window *w);
+void encode_anthropic_run_end(struct sl_window *w);
 
 unsigned encode_responses_count(const struct encoder *e, const struct encoder_entry *in);
 void encode_responses(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w);

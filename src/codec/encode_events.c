@@ -5,7 +5,6 @@
 #include <sluice/error.h>
 #include "codec/encode_block.h"
 #include "codec/encode_json.h"
-#include "codec/line_end.h"
 #include "codec/window_json.h"
 
 static bool is_bare(enum sl_event_kind kind)
@@ -14,7 +13,7 @@ static bool is_bare(enum sl_event_kind kind)
 	       kind == SL_EVENT_MESSAGE;
 }
 
-static bool is_shown(const struct sl_event *event)
+bool encode_events_is_shown(const struct sl_event *event)
 {
 	switch (event->kind) {
 	case SL_EVENT_TEXT:
@@ -39,7 +38,7 @@ unsigned encode_events_count(const struct encoder_entry *in)
 	if (in->entry.flags & (SL_ENTRY_END | SL_ENTRY_FAILED))
 		return 1;
 	for (size_t i = 0; i < in->entry.n_events; i++)
-		n += is_shown(&in->entry.events[i]);
+		n += encode_events_is_shown(&in->entry.events[i]);
 	return n;
 }
 
@@ -131,7 +130,7 @@ void encode_events(const struct encoder *e, const struct encoder_entry *in, stru
 		return;
 	}
 	for (size_t i = 0; i < in->entry.n_events && !w->cut; i++) {
-		if (is_shown(&in->entry.events[i]))
+		if (encode_events_is_shown(&in->entry.events[i]))
 			put_event(e, in, at++, of, &in->entry.events[i], w);
 	}
 }
@@ -152,47 +151,8 @@ void encoder_write_lost(const struct encoder *e, uint64_t first_seq, struct sl_w
 	window_put_str(w, "\n");
 }
 
-/* ---- Runs: the text of several entries in one event */
-
-/* What the entry would show, if that is one piece of text; NULL. */
-static const struct sl_event *only_text(const struct encoder_entry *in)
-{
-	const struct sl_event *found = NULL;
-
-	if (in->entry.flags & (SL_ENTRY_END | SL_ENTRY_FAILED))
-		return NULL;
-	for (size_t i = 0; i < in->entry.n_events; i++) {
-		const struct sl_event *event = &in->entry.events[i];
-
-		if (!is_shown(event))
-			continue;
-		if (found || !is_bare(event->kind) || event->kind == SL_EVENT_MESSAGE)
-			return NULL;
-		found = event;
-	}
-	return found;
-}
-
-/* A piece of a text whose line is open: a line end in it opens the next one. */
-static void put_lines(struct sl_slice s, struct sl_window *w)
-{
-	const char *p = s.p, *end = s.p + s.n;
-
-	while (!w->cut) {
-		const char *line_end = line_end_find(p, end);
-
-		sl_window_put(w, sl_slice(p, (size_t)(line_end - p)));
-		if (line_end == end)
-			return;
-		window_put_str(w, "\ndata: ");
-		p = line_end + 1;
-		if (*line_end == '\r' && p < end && *p == '\n')
-			p++;
-	}
-}
-
-static void put_run_start(const struct encoder *e, const struct sl_event *event,
-			  struct sl_window *w)
+void encode_events_run_start(const struct encoder *e, const struct sl_event *event,
+			     struct sl_window *w)
 {
 	struct sl_slice name = name_of(event);
 
@@ -202,48 +162,4 @@ static void put_run_start(const struct encoder *e, const struct sl_event *event,
 		put_envelope(e, name, w);
 		window_put_str(w, "\"");
 	}
-}
-
-/* The most that encoder_run_end() writes. */
-static size_t run_end_bytes(const struct encoder *e)
-{
-	return sizeof("\"}\nid: .18446744073709551615\n\n") + strlen(e->stream_id) +
-	       e->id_before.n + e->id_behind.n;
-}
-
-bool encoder_merges(const struct encoder *e)
-{
-	return e->format == FORMAT_EVENTS || e->format == FORMAT_MULTIPLEX;
-}
-
-bool encoder_run_add(const struct encoder *e, struct encoder_run *run,
-		     const struct encoder_entry *in, struct sl_window *w)
-{
-	const struct sl_event *event = only_text(in);
-	struct sl_window try = *w;
-	size_t end_bytes = run_end_bytes(e);
-
-	if (!event || (run->kind && run->kind != event->kind) || w->room < end_bytes)
-		return false;
-	try.room -= end_bytes;
-	if (!run->kind)
-		put_run_start(e, event, &try);
-	if (e->format == FORMAT_MULTIPLEX)
-		window_put_json_chars(&try, event->s[0]);
-	else
-		put_lines(event->s[0], &try);
-	if (try.cut)
-		return false;
-	try.room += end_bytes;
-	*w = try;
-	*run = (struct encoder_run){event->kind, in->seq};
-	return true;
-}
-
-void encoder_run_end(struct encoder *e, const struct encoder_run *run, struct sl_window *w)
-{
-	window_put_str(w, e->format == FORMAT_MULTIPLEX ? "\"}\n" : "\n");
-	encode_id(e, run->seq, w);
-	window_put_str(w, "\n");
-	e->retry_ms = 0;
 }

@@ -11,7 +11,7 @@ struct part {
 	enum sl_event_kind kind; /* of its deltas */
 	uint32_t index, number;
 	bool ended;
-	int64_t withheld;
+	uint32_t withheld; /* reasoning whose text is not told */
 	size_t text_max;
 	struct sl_buf text, id, name, signature;
 };
@@ -162,7 +162,7 @@ static void compose_delta(struct parts *p, const struct sl_event *e)
 		return;
 	if (e->kind == SL_EVENT_SIGNATURE) {
 		compose(p, &part->signature, e->s[0]);
-		part->withheld = e->n0;
+		part->withheld = e->n0 == 1;
 	} else {
 		compose(p, &part->text, e->s[0]);
 	}
@@ -194,7 +194,8 @@ static void open_part(struct parts *p, const struct sl_event *start)
 static struct sl_event whole_event(enum sl_event_kind kind, const struct part *part)
 {
 	return (struct sl_event){.kind = kind,
-				 .index = part->index,
+				 .index = part->kind == SL_EVENT_REASONING ? part->withheld
+									   : part->index,
 				 .part = part->number,
 				 .n0 = part->kind,
 				 .s = {sl_buf_slice(&part->text), sl_buf_slice(&part->id),
@@ -279,7 +280,7 @@ static void hold(struct parts *p, const struct sl_event *e)
 		break;
 	case SL_EVENT_SIGNATURE:
 		keep(p, &part->signature, e->s[0]);
-		part->withheld = e->n0;
+		part->withheld = e->n0 == 1;
 		break;
 	case SL_EVENT_PART_END:
 		part->ended = true;

@@ -32,7 +32,7 @@ static void write_entry(const struct encoder *e, const struct encoder_entry *in,
 	} while (w.cut);
 }
 
-/* Encodes entries as one viewer reads them; once for each size of window, which must make no
+/* Encodes entries as one viewer reads them, whose upstream speaks its API; once for each size of window, which must make no
  * difference. */
 static struct sl_buf encode(struct encoder e, const struct encoder_entry *entries, size_t n)
 {
@@ -43,8 +43,13 @@ static struct sl_buf encode(struct encoder e, const struct encoder_entry *entrie
 		struct sl_buf out = {.max = SIZE_MAX};
 
 		for (size_t i = 0; i < n; i++) {
-			write_entry(&viewer, &entries[i], room, &out);
-			encoder_done(&viewer, &entries[i]);
+			struct encoder_entry entry = entries[i];
+
+			entry.native = true;
+			entry.model = SL_LIT("m");
+			entry.created = 5;
+			write_entry(&viewer, &entry, room, &out);
+			encoder_done(&viewer, &entry);
 		}
 		if (room == 4096)
 			first = out;
@@ -212,7 +217,8 @@ START_TEST(a_stopped_stream_of_chunks_gets_the_finish_reason_that_sdks_want)
 	CHECK(e, "id: st.9\ndata: [DONE]\n\n", STOPPED_WITH(&finish));
 	e.client = SL_DIALECT_OPENAI_COMPLETIONS;
 	CHECK(e,
-	      "data: {\"object\":\"text_completion\",\"choices\":[{\"index\":0,\"text\":\"\","
+	      "data: {\"id\":\"cmpl-st\",\"object\":\"text_completion\",\"created\":5,\"model\":"
+	      "\"m\",\"choices\":[{\"index\":0,\"text\":\"\","
 	      "\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\nid: st.9\ndata: [DONE]\n\n",
 	      STOPPED);
 }

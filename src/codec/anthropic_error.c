@@ -1,0 +1,50 @@
+/* The error body of the Anthropic routes, before a stream and within one. */
+#include <sluice/error.h>
+#include "codec/encode.h"
+#include "codec/error_status.h"
+#include "codec/window_json.h"
+
+static const struct {
+	const char *type;
+	int status;
+} types[] = {
+	{"invalid_request_error", 400}, {"authentication_error", 401}, {"billing_error", 402},
+	{"permission_error", 403},      {"not_found_error", 404},      {"conflict_error", 409},
+	{"request_too_large", 413},     {"rate_limit_error", 429},     {"api_error", 500},
+	{"overloaded_error", 503},      {"timeout_error", 504},        {"overloaded_error", 529},
+};
+#define N_TYPES (sizeof(types) / sizeof(*types))
+
+/* Its own words stay; everybody else's are told by the status. */
+static struct sl_slice type_of(const struct sl_event *error)
+{
+	for (size_t i = 0; i < N_TYPES; i++) {
+		if (sl_slice_is(error->s[1], types[i].type))
+			return error->s[1];
+	}
+	for (size_t i = 0; i < N_TYPES; i++) {
+		if (error->n0 == types[i].status)
+			return sl_slice_str(types[i].type);
+	}
+	return error->n0 >= 400 && error->n0 < 500 ? SL_LIT("invalid_request_error")
+						   : SL_LIT("api_error");
+}
+
+void anthropic_put_error(const struct sl_event *error, struct sl_slice request_id, bool partial,
+			 struct sl_window *w)
+{
+	window_put_str(w, "{\"type\":\"error\",\"error\":{\"type\":");
+	window_put_json_string(w, type_of(error));
+	window_put_str(w, ",\"message\":");
+	window_put_json_string(w, error->s[0].n ? error->s[0] : SL_LIT("the upstream failed"));
+	if (error->s[2].n) {
+		window_put_str(w, ",\"code\":");
+		window_put_json_string(w, error->s[2]);
+	}
+	window_put_str(w, partial ? ",\"partial\":true}" : "}");
+	if (request_id.n) {
+		window_put_str(w, ",\"request_id\":");
+		window_put_json_string(w, request_id);
+	}
+	window_put_str(w, "}");
+}

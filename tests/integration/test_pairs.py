@@ -1,0 +1,53 @@
+"""Every API that clients speak with every one that upstreams speak: the same answer is read, whatever
+stands between."""
+
+import pytest
+
+from apis import APIS, CLIENTS, EXPECTED
+from upstream import byte_by_byte, random_cuts
+
+PAIRS = [(api, client) for api in APIS for client in CLIENTS]
+
+
+@pytest.fixture(scope="module")
+def pairs(shared_rig):
+    """An upstream for each API behind one proxy; models are their names."""
+    upstreams, config = {}, {}
+    for name, api in APIS.items():
+        upstreams[name] = shared_rig.upstream()
+        config[name] = {"url": upstreams[name].url.removesuffix("/v1"), "key": "pk-of-the-test", **api.options}
+        config[name] = {k: v for k, v in config[name].items() if v is not None}
+    proxy = shared_rig.proxy(upstreams=config, models={name: f"{name}/m" for name in APIS})
+    return proxy, upstreams
+
+
+def ask(pairs, api, client, script, **more):
+    proxy, upstreams = pairs
+    upstreams[api].script = script
+    body = {**CLIENTS[client].body(**more), "model": api}
+    return proxy.post(CLIENTS[client].path, body)
+
+
+@pytest.mark.parametrize("scenario", EXPECTED)
+@pytest.mark.parametrize("api,client", PAIRS)
+def test_a_stream_is_read_right(pairs, api, client, scenario):
+    response = ask(pairs, api, client, APIS[api].play(scenario), tools=scenario == "tools")
+    assert response.status == 200
+    CLIENTS[client].read_stream(list(response.events())).check(scenario)
+
+
+@pytest.mark.parametrize("cut", [byte_by_byte, random_cuts(7)], ids=["bytes", "random"])
+@pytest.mark.parametrize("api,client", PAIRS)
+def test_a_stream_is_read_right_in_any_cuts(pairs, api, client, cut):
+    response = ask(pairs, api, client, APIS[api].play("tools", cut), tools=True)
+    CLIENTS[client].read_stream(list(response.events())).check("tools")
+
+
+# An upstream of the client's own API is asked for a body in one piece, which other tests look at.
+@pytest.mark.parametrize("scenario", ["text", "tools", "reasoning", "long"])
+@pytest.mark.parametrize("api,client", [p for p in PAIRS if p not in (
+    ("openai", "chat"), ("azure", "chat"), ("anthropic", "anthropic"), ("openai_responses", "responses"))])
+def test_an_answer_in_one_piece_is_read_right(pairs, api, client, scenario):
+    response = ask(pairs, api, client, APIS[api].play(scenario), stream=False, tools=scenario == "tools")
+    assert response.status == 200
+    CLIENTS[client].read_whole(response.json()).check(scenario)
