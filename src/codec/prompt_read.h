@@ -21,11 +21,52 @@ void prompt_at(struct prompt_at *at, const char *format, ...) __attribute__((for
  * *fault. */
 int prompt_fault(struct request_fault *fault, const struct prompt_at *at, const char *what);
 
+/* What a reader works with. */
+struct prompt_reading {
+	struct prompt *p;
+	struct request_fault *fault;
+};
+
+static inline bool prompt_is_absent(struct json v)
+{
+	return v.type == JSON_NONE || v.type == JSON_NULL;
+}
+
+/* How many members or elements there are. */
+size_t prompt_count(struct json container);
+
+/* The member of `object`, which stands at `where`, that must be a string. 0 or -SL_E_TYPE. */
+int prompt_need_string(const struct prompt_reading *r, struct json object,
+		       const struct prompt_at *where, const char *name, struct json *out);
+
+/* The same as a text that is put together: a token with before, middle and behind. Type NONE
+ * without memory. */
+struct json prompt_wrap(struct prompt *p, enum json_type type, struct sl_slice before,
+			struct sl_slice middle, struct sl_slice behind);
+
+/* Options by the words of an API. type: JSON_NUMBER, JSON_STRING, JSON_TRUE (or false), JSON_OBJECT,
+ * or JSON_ARRAY (of strings, or one string). */
+struct prompt_member {
+	const char *name;
+	enum prompt_option option;
+	enum json_type type;
+};
+
+/* 1: it was one of them, and is kept (null is none); 0: it is none of them; -SL_E_TYPE. */
+int prompt_take_option(const struct prompt_reading *r, const struct prompt_member *members,
+		       size_t n, struct sl_slice key, struct json value);
+
+/* Whether the key is in a list of names that ends with NULL. */
+bool prompt_is_named(const char *const *names, struct sl_slice key);
+
+/* Drops what no reader knows, but for null, false and empty values. 0 or -SL_E_NOMEM. */
+int prompt_drop_unknown(const struct prompt_reading *r, struct sl_slice key, struct json value);
+
 /* A data: URL as media and data: 1; 0 for any other string. */
 int prompt_split_data_url(struct json string, struct sl_slice *media, struct sl_slice *data);
 
-/* Gives each tool result the name of its call, as far as the call is there. */
-void prompt_name_results(struct prompt *p);
+/* Gives each tool result the name of its call, as far as the call is there. 0 or -SL_E_NOMEM. */
+int prompt_name_results(struct prompt *p);
 
 /* The readers: `body` is an object that request_parse has let pass. Results as prompt_read. */
 int prompt_read_chat(struct json body, struct prompt *p, struct request_fault *fault);
