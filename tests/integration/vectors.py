@@ -35,3 +35,7 @@ def load():
     files = [DIRECTORY / "dialects" / f"{name}.json" for name in COMPATIBLE] + [DIRECTORY / "quirks.json"]
     cases = [c for f in files for c in json.loads(f.read_text())["cases"]]
     return [c for c in cases if c["dialect"] in COMPATIBLE]
+
+
+def cases(name):
+    return json.loads((DIRECTORY / name).read_text())["cases"]
