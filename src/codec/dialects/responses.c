@@ -367,6 +367,14 @@ static void finish_reasoning(struct responses *s, struct responses_item *item,
 	item->told = SL_EVENT_REASONING;
 }
 
+static void learn_key(struct responses_item *item, struct item_key key)
+{
+	if (!item->key.id)
+		item->key.id = key.id;
+	if (!item->key.call_id)
+		item->key.call_id = key.call_id;
+}
+
 /* Tells what was not told of an item that is complete, and that it is. */
 static void finish_item(struct responses *s, struct responses_item *item, struct json object,
 			struct decoded *d)
@@ -374,6 +382,7 @@ static void finish_item(struct responses *s, struct responses_item *item, struct
 	if (item->ended)
 		return;
 	item->ended = true;
+	learn_key(item, key_of(object, -1));
 	if (item->kind == ITEM_MESSAGE)
 		finish_message(s, item, object, d);
 	else if (item->kind == ITEM_REASONING)
