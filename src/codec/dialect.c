@@ -6,7 +6,7 @@
 #include "codec/openai.h"
 #include "codec/whole.h"
 
-static const struct dialect dialects[] = {
+static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 	[SL_DIALECT_OPENAI_CHAT] =
 		{
 			.name = "openai_chat",

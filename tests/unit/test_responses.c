@@ -85,9 +85,10 @@ static void read_all(const struct sl_reader_options *o, struct sl_slice body, st
 #define SUMMARY_DELTA(part, text)                                                 \
 	"{\"type\":\"response.reasoning_summary_text.delta\",\"output_index\":0," \
 	"\"summary_index\":" part ",\"delta\":\"" text "\"}\n"
-#define MESSAGE(text)                                                                         \
-	"{\"type\":\"message\",\"id\":\"m\",\"content\":[{\"type\":\"output_text\",\"text\":" \
-	"\"" text "\"}]}"
+#define MESSAGE_OF(id, text)                                              \
+	"{\"type\":\"message\",\"id\":\"" id "\",\"content\":[{\"type\":" \
+	"\"output_text\",\"text\":\"" text "\"}]}"
+#define MESSAGE(text) MESSAGE_OF("m", text)
 #define CALL(id, arguments)                                           \
 	"{\"type\":\"function_call\",\"id\":\"fc\",\"call_id\":\"" id \
 	"\",\"name\":\"f\",\"arguments\":\"" arguments "\"}"
@@ -96,177 +97,166 @@ static void read_all(const struct sl_reader_options *o, struct sl_slice body, st
 	"[" output "]}}\n"
 
 /* Each: the data of events, a line each, and what is told. */
-static const char *const streams[][2] =
-	{
-		/* all four ways */
-		{TEXT_DELTA("0", "a") TEXT_DELTA("0", "b") TEXT_DONE("0", "ab")
-			 DONE("0", MESSAGE("ab")) COMPLETED(MESSAGE("ab")),
-		 "text a\ntext b\nend text\nfinish stop completed\n"},
-		/* one of them alone */
-		{TEXT_DONE("0", "ab") COMPLETED(""), "text ab\nfinish stop completed\n"},
-		{DONE("0", MESSAGE("ab")) COMPLETED(""),
-		 "text ab\nend text\nfinish stop completed\n"},
-		{COMPLETED(MESSAGE("ab")), "text ab\nend text\nfinish stop completed\n"},
-		/* the end of it alone */
-		{TEXT_DELTA("0", "a") TEXT_DONE("0", "abc") COMPLETED(MESSAGE("abc")),
-		 "text a\ntext bc\nend text\nfinish stop completed\n"},
-		{TEXT_DELTA("0", "a") COMPLETED(MESSAGE("ab")),
-		 "text a\ntext b\nend text\nfinish stop completed\n"},
-		/* told differently later */
-		{TEXT_DELTA("0", "a ") TEXT_DONE("0", "A") COMPLETED(MESSAGE("A.")),
-		 "text a \nend text\nfinish stop completed\n"},
-		/* two messages; an item that comes with no id, or another one */
-		{TEXT_DELTA("0", "a")
-			 DONE("0", MESSAGE("a"))
-				 TEXT_DELTA("1", "a") COMPLETED(MESSAGE("a") "," MESSAGE("a")),
-		 "text a\nend text\ntext a\nend text\nfinish stop completed\n"},
-		{"{\"type\":\"response.output_text.delta\",\"item_id\":\"x\",\"output_index\":0,"
-		 "\"delta\":"
-		 "\"a\"}\n"
-		 "{\"type\":\"response.output_text.delta\",\"item_id\":\"y\",\"output_index\":0,"
-		 "\"delta\":"
-		 "\"b\"}\n" DONE("0", MESSAGE("ab")) COMPLETED(MESSAGE("ab")),
-		 "text a\ntext b\nend text\nfinish stop completed\n"},
-		{"{\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n"
-		 "{\"type\":\"response.output_text.delta\",\"delta\":\"b\"}\n" COMPLETED(
-			 MESSAGE("ab")),
-		 "text a\ntext b\nend text\nfinish stop completed\n"},
-		/* a new message in the old one's place */
-		{TEXT_DELTA("0", "a") DONE("0", MESSAGE("a")) TEXT_DELTA("0", "b") COMPLETED(""),
-		 "text a\nend text\ntext b\nfinish stop completed\n"},
-		/* a pair in two deltas, and half of one */
-		{TEXT_DELTA("0", "\\ud83d") TEXT_DELTA("0", "\\ude00") COMPLETED(""),
-		 "text \xf0\x9f\x98\x80\nfinish stop completed\n"},
-		{TEXT_DELTA("0", "a\\ud83d") COMPLETED(""),
-		 "text a\ntext \xef\xbf\xbd\nfinish stop completed\n"},
-		{TEXT_DELTA("0", "a\\ud83d") COMPLETED(MESSAGE("a\\ud83d\\ude00")),
-		 "text a\ntext \xf0\x9f\x98\x80\nend text\nfinish stop completed\n"},
-		/* refusals */
-		{"{\"type\":\"response.refusal.delta\",\"output_index\":0,\"delta\":\"no\"}\n"
-		 "{\"type\":\"response.refusal.done\",\"output_index\":0,\"refusal\":\"no.\"}"
-		 "\n" COMPLETED("{\"type\":\"message\",\"content\":[{\"type\":\"refusal\","
-				"\"refusal\":\"no.\"}]}"),
-		 "refusal no\nrefusal .\nend refusal\nfinish stop completed\n"},
-		/* calls */
-		{ADDED("0", CALL("c1", ""))
-			 ARGS_DELTA("0", "{")
-				 ARGS_DELTA("0", "}")
-					 ARGS_DONE("0", "{}")
-						 DONE("0", CALL("c1", "{}"))
-							 COMPLETED(CALL("c1", "{}")),
-		 "call c1 f\nargs {\nargs }\nend args\nfinish tool_calls completed\n"},
-		{ADDED("0", CALL("c1", "")) ARGS_DONE("0", "{}") COMPLETED(""),
-		 "call c1 f\nargs {}\nfinish tool_calls completed\n"},
-		{ADDED("0", CALL("c1", "")) DONE("0", CALL("c1", "{}")) COMPLETED(""),
-		 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
-		{DONE("0", CALL("c1", "{}")) COMPLETED(""),
-		 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
-		{COMPLETED(CALL("c1", "{}") "," CALL("c2", "[]")),
-		 "call c1 f\nargs {}\nend args\ncall1 c2 f\nargs1 []\nend args\nfinish tool_calls "
-		 "completed\n"},
-		{ADDED("0", CALL("c1", ""))
-			 ADDED("0", CALL("c2", ""))
-				 DONE("0", CALL("c1", "1"))
-					 DONE("0", CALL("c2", "2")) COMPLETED(CALL("c2", "2")),
-		 "call c1 f\ncall1 c2 f\nargs 1\nend args\nargs1 2\nend args\nfinish tool_calls "
-		 "completed\n"},
-		/* a name that comes late: the call begins with it */
-		{ADDED("0", "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"\"}")
-			 ARGS_DELTA("0", "{}") DONE("0", CALL("c1", "{}")) COMPLETED(""),
-		 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
-		/* without a call id */
-		{ADDED("0", "{\"type\":\"function_call\",\"id\":\"fc\",\"name\":\"f\"}")
-			 COMPLETED(""),
-		 "call fc f\nfinish tool_calls completed\n"},
-		/* a custom tool's */
-		{ADDED("0",
-		       "{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"sh\",\"input\":"
-		       "\"\"}") "{\"type\":\"response.custom_tool_call_input.delta\",\"output_"
-				"index\":0,\"delta\":\"ls\"}"
-				"\n" DONE("0", "{\"type\":\"custom_tool_call\",\"call_id\":\"c\","
-					       "\"name\":\"sh\","
-					       "\"input\":\"ls \\\"a\\\"\"}") COMPLETED(""),
-		 "call c sh\nargs {\"input\":\"ls \\\"a\\\"\"}\nend args\nfinish tool_calls "
-		 "completed\n"},
-		/* reasoning: parts of a summary, the text before the summary, either alone, a signature */
-		{SUMMARY_DELTA("0", "a")
-			 SUMMARY_DELTA("0", "b")
-				 SUMMARY_DELTA("1",
-					       "c") DONE("0",
-							 "{\"type\":\"reasoning\",\"summary\":[{"
-							 "\"text\":\"ab\"},{\"text\":\"cd\"}],"
-							 "\"encrypted_content\":\"E\"}") COMPLETED(""),
-		 "reasoning a\nreasoning b\nreasoning \n\n\nreasoning c\nreasoning d\nsignature "
-		 "E\nend "
-		 "reasoning\nfinish stop completed\n"},
-		{"{\"type\":\"response.reasoning_text.delta\",\"output_index\":0,\"content_index\":"
-		 "0,"
-		 "\"delta\":\"raw\"}\n" SUMMARY_DELTA("0", "sum")
-			 DONE("0", "{\"type\":\"reasoning\",\"content\":[{\"text\":\"raw\"}],"
-				   "\"summary\":[{"
-				   "\"text\":\"sum\"}]}") COMPLETED(""),
-		 "reasoning raw\nend reasoning\nfinish stop completed\n"},
-		{COMPLETED("{\"type\":\"reasoning\",\"content\":[{\"text\":\"raw\"}],\"summary\":[{"
-			   "\"text\":\"sum\"}]}"),
-		 "reasoning raw\nend reasoning\nfinish stop completed\n"},
-		{COMPLETED("{\"type\":\"reasoning\",\"content\":[],\"summary\":[{\"text\":\"sum\"}]"
-			   "}"),
-		 "reasoning sum\nend reasoning\nfinish stop completed\n"},
-		{DONE("0", "{\"type\":\"reasoning\",\"summary\":[],\"encrypted_content\":\"E\"}")
-			 COMPLETED(""),
-		 "signature E withheld\nend reasoning\nfinish stop completed\n"},
-		/* what is not known here */
-		{ADDED(
-			 "0",
-			 "{\"type\":\"web_search_call\",\"id\":\"w\"}") "{\"type\":\"response.web_"
-									"search_call.searching\","
-									"\"output_index\":0}"
-									"\n" DONE("0", "{\"type\":"
-										       "\"web_"
-										       "search_"
-										       "call\"}")
-										TEXT_DELTA("1", "a") "{\"type\":\"keepalive\"}\n" COMPLETED(
-											"{\"type\":"
-											"\"web_"
-											"search_"
-											"call\"}"
-											"," MESSAGE(
-												"a")),
-		 "text a\nend text\nfinish stop completed\n"},
-		/* ends */
-		{TEXT_DELTA("0", "a") "{\"type\":\"response.incomplete\",\"response\":{"
-				      "\"incomplete_details\":{\"reason\":"
-				      "\"content_filter\"}}}\n",
-		 "text a\nfinish content_filter content_filter\n"},
-		{"{\"type\":\"response.incomplete\",\"response\":{}}\n",
-		 "finish length incomplete\n"},
-		{COMPLETED("") "[DONE]\n", "finish stop completed\n"},
-		{COMPLETED("") TEXT_DELTA("0", "late"), "finish stop completed\n"},
-		{TEXT_DELTA("0", "a") "[DONE]\n",
-		 "text a\nerror 502 upstream_incomplete|the upstream closed before the answer was "
-		 "complete\n"},
-		/* failures */
-		{TEXT_DELTA("0", "a") "{\"type\":\"response.failed\",\"response\":{\"error\":{"
-				      "\"code\":\"rate_limit_exceeded\","
-				      "\"message\":\"slow\"}}}\n",
-		 "text a\nerror 429 rate_limit_exceeded|slow\n"},
-		{"{\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"invalid_"
-		 "prompt\","
-		 "\"message\":\"bad\"}}}\n",
-		 "error 400 invalid_prompt|bad\n"},
-		{"{\"type\":\"response.failed\",\"response\":{\"error\":null}}\n",
-		 "error 502 |the upstream's response failed\n"},
-		{"{\"type\":\"error\",\"code\":\"server_error\",\"message\":\"m\",\"param\":null,"
-		 "\"sequence_number\":3}\n",
-		 "error 500 server_error|m\n"},
-		{"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"code\":\"x\","
-		 "\"message\":\"m\"}}\n",
-		 "error 400 x|m\n"},
-		{"{\"error\":{\"message\":\"m\",\"code\":429}}\n", "error 429 429|m\n"},
-		{"not JSON\n",
-		 "error 502 upstream_bad_frame|the upstream sent a frame that is no JSON object\n"},
-		{"[1]\n",
-		 "error 502 upstream_bad_frame|the upstream sent a frame that is no JSON object\n"},
+static const char *const streams[][2] = {
+	/* all four ways */
+	{TEXT_DELTA("0", "a") TEXT_DELTA("0", "b") TEXT_DONE("0", "ab") DONE("0", MESSAGE("ab"))
+		 COMPLETED(MESSAGE("ab")),
+	 "text a\ntext b\nend text\nfinish stop completed\n"},
+	/* one of them alone */
+	{TEXT_DONE("0", "ab") COMPLETED(""), "text ab\nfinish stop completed\n"},
+	{DONE("0", MESSAGE("ab")) COMPLETED(""), "text ab\nend text\nfinish stop completed\n"},
+	{COMPLETED(MESSAGE("ab")), "text ab\nend text\nfinish stop completed\n"},
+	/* the end of it alone */
+	{TEXT_DELTA("0", "a") TEXT_DONE("0", "abc") COMPLETED(MESSAGE("abc")),
+	 "text a\ntext bc\nend text\nfinish stop completed\n"},
+	{TEXT_DELTA("0", "a") COMPLETED(MESSAGE("ab")),
+	 "text a\ntext b\nend text\nfinish stop completed\n"},
+	/* told differently later */
+	{TEXT_DELTA("0", "a ") TEXT_DONE("0", "A") COMPLETED(MESSAGE("A.")),
+	 "text a \nend text\nfinish stop completed\n"},
+	/* two messages; an item that comes with no id, or another one */
+	{TEXT_DELTA("0", "a") DONE("0", MESSAGE("a")) TEXT_DELTA("1", "a")
+		 COMPLETED(MESSAGE("a") "," MESSAGE_OF("n", "a")),
+	 "text a\nend text\ntext a\nend text\nfinish stop completed\n"},
+	{"{\"type\":\"response.output_text.delta\",\"item_id\":\"x\",\"output_index\":0,"
+	 "\"delta\":"
+	 "\"a\"}\n"
+	 "{\"type\":\"response.output_text.delta\",\"item_id\":\"y\",\"output_index\":0,"
+	 "\"delta\":"
+	 "\"b\"}\n" DONE("0", MESSAGE("ab")) COMPLETED(MESSAGE("ab")),
+	 "text a\ntext b\nend text\nfinish stop completed\n"},
+	{"{\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n"
+	 "{\"type\":\"response.output_text.delta\",\"delta\":\"b\"}\n" COMPLETED(MESSAGE("ab")),
+	 "text a\ntext b\nend text\nfinish stop completed\n"},
+	/* a new message in the old one's place */
+	{TEXT_DELTA("0", "a") DONE("0", MESSAGE("a")) TEXT_DELTA("0", "b") COMPLETED(""),
+	 "text a\nend text\ntext b\nfinish stop completed\n"},
+	/* a pair in two deltas, and half of one */
+	{TEXT_DELTA("0", "\\ud83d") TEXT_DELTA("0", "\\ude00") COMPLETED(""),
+	 "text \xf0\x9f\x98\x80\nfinish stop completed\n"},
+	{TEXT_DELTA("0", "a\\ud83d") COMPLETED(""),
+	 "text a\ntext \xef\xbf\xbd\nfinish stop completed\n"},
+	{TEXT_DELTA("0", "a\\ud83d") COMPLETED(MESSAGE("a\\ud83d\\ude00")),
+	 "text a\ntext \xf0\x9f\x98\x80\nend text\nfinish stop completed\n"},
+	/* refusals */
+	{"{\"type\":\"response.refusal.delta\",\"output_index\":0,\"delta\":\"no\"}\n"
+	 "{\"type\":\"response.refusal.done\",\"output_index\":0,\"refusal\":\"no.\"}"
+	 "\n" COMPLETED("{\"type\":\"message\",\"content\":[{\"type\":\"refusal\","
+			"\"refusal\":\"no.\"}]}"),
+	 "refusal no\nrefusal .\nend refusal\nfinish stop completed\n"},
+	/* calls */
+	{ADDED("0", CALL("c1", "")) ARGS_DELTA("0", "{") ARGS_DELTA("0", "}") ARGS_DONE("0", "{}")
+		 DONE("0", CALL("c1", "{}")) COMPLETED(CALL("c1", "{}")),
+	 "call c1 f\nargs {\nargs }\nend args\nfinish tool_calls completed\n"},
+	{ADDED("0", CALL("c1", "")) ARGS_DONE("0", "{}") COMPLETED(""),
+	 "call c1 f\nargs {}\nfinish tool_calls completed\n"},
+	{ADDED("0", CALL("c1", "")) DONE("0", CALL("c1", "{}")) COMPLETED(""),
+	 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
+	{DONE("0", CALL("c1", "{}")) COMPLETED(""),
+	 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
+	{COMPLETED(CALL("c1", "{}") "," CALL("c2", "[]")),
+	 "call c1 f\nargs {}\nend args\ncall1 c2 f\nargs1 []\nend args\nfinish tool_calls "
+	 "completed\n"},
+	{ADDED("0", CALL("c1", "")) ADDED("0", CALL("c2", "")) DONE("0", CALL("c1", "1"))
+		 DONE("0", CALL("c2", "2")) COMPLETED(CALL("c2", "2")),
+	 "call c1 f\ncall1 c2 f\nargs 1\nend args\nargs1 2\nend args\nfinish tool_calls "
+	 "completed\n"},
+	/* a name that comes late: the call begins with it */
+	{ADDED("0", "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"\"}")
+		 ARGS_DELTA("0", "{}") DONE("0", CALL("c1", "{}")) COMPLETED(""),
+	 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
+	/* without a call id */
+	{ADDED("0", "{\"type\":\"function_call\",\"id\":\"fc\",\"name\":\"f\"}") COMPLETED(""),
+	 "call fc f\nfinish tool_calls completed\n"},
+	/* a custom tool's */
+	{ADDED("0", "{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"sh\",\"input\":"
+		    "\"\"}") "{\"type\":\"response.custom_tool_call_input.delta\",\"output_"
+			     "index\":0,\"delta\":\"ls\"}"
+			     "\n" DONE("0", "{\"type\":\"custom_tool_call\",\"call_id\":\"c\","
+					    "\"name\":\"sh\","
+					    "\"input\":\"ls \\\"a\\\"\"}") COMPLETED(""),
+	 "call c sh\nargs {\"input\":\"ls \\\"a\\\"\"}\nend args\nfinish tool_calls "
+	 "completed\n"},
+	/* reasoning: parts of a summary, the text before the summary, either alone, a signature */
+	{SUMMARY_DELTA("0", "a") SUMMARY_DELTA("0", "b") SUMMARY_DELTA("1", "c")
+		 DONE("0", "{\"type\":\"reasoning\",\"summary\":[{"
+			   "\"text\":\"ab\"},{\"text\":\"cd\"}],"
+			   "\"encrypted_content\":\"E\"}") COMPLETED(""),
+	 "reasoning a\nreasoning b\nreasoning \n\n\nreasoning c\nreasoning d\nsignature "
+	 "E\nend "
+	 "reasoning\nfinish stop completed\n"},
+	{"{\"type\":\"response.reasoning_text.delta\",\"output_index\":0,\"content_index\":"
+	 "0,"
+	 "\"delta\":\"raw\"}\n" SUMMARY_DELTA("0", "sum")
+		 DONE("0", "{\"type\":\"reasoning\",\"content\":[{\"text\":\"raw\"}],"
+			   "\"summary\":[{"
+			   "\"text\":\"sum\"}]}") COMPLETED(""),
+	 "reasoning raw\nend reasoning\nfinish stop completed\n"},
+	{COMPLETED("{\"type\":\"reasoning\",\"content\":[{\"text\":\"raw\"}],\"summary\":[{"
+		   "\"text\":\"sum\"}]}"),
+	 "reasoning raw\nend reasoning\nfinish stop completed\n"},
+	{COMPLETED("{\"type\":\"reasoning\",\"content\":[],\"summary\":[{\"text\":\"sum\"}]"
+		   "}"),
+	 "reasoning sum\nend reasoning\nfinish stop completed\n"},
+	{DONE("0", "{\"type\":\"reasoning\",\"summary\":[],\"encrypted_content\":\"E\"}")
+		 COMPLETED(""),
+	 "signature E withheld\nend reasoning\nfinish stop completed\n"},
+	/* what is not known here */
+	{ADDED("0",
+	       "{\"type\":\"web_search_call\",\"id\":\"w\"}") "{\"type\":\"response.web_"
+							      "search_call.searching\","
+							      "\"output_index\":0}"
+							      "\n" DONE("0",
+									"{\"type\":"
+									"\"web_"
+									"search_"
+									"call\"}")
+								      TEXT_DELTA(
+									      "1",
+									      "a") "{\"type\":"
+										   "\"keepalive\"}"
+										   "\n" COMPLETED(
+											   "{\"type"
+											   "\":"
+											   "\"web_"
+											   "search_"
+											   "call\"}"
+											   "," MESSAGE(
+												   "a")),
+	 "text a\nend text\nfinish stop completed\n"},
+	/* ends */
+	{TEXT_DELTA("0", "a") "{\"type\":\"response.incomplete\",\"response\":{"
+			      "\"incomplete_details\":{\"reason\":"
+			      "\"content_filter\"}}}\n",
+	 "text a\nfinish content_filter content_filter\n"},
+	{"{\"type\":\"response.incomplete\",\"response\":{}}\n", "finish length incomplete\n"},
+	{COMPLETED("") "[DONE]\n", "finish stop completed\n"},
+	{COMPLETED("") TEXT_DELTA("0", "late"), "finish stop completed\n"},
+	{TEXT_DELTA("0", "a") "[DONE]\n",
+	 "text a\nerror 502 upstream_incomplete|the upstream closed before the answer was "
+	 "complete\n"},
+	/* failures */
+	{TEXT_DELTA("0", "a") "{\"type\":\"response.failed\",\"response\":{\"error\":{"
+			      "\"code\":\"rate_limit_exceeded\","
+			      "\"message\":\"slow\"}}}\n",
+	 "text a\nerror 429 rate_limit_exceeded|slow\n"},
+	{"{\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"invalid_"
+	 "prompt\","
+	 "\"message\":\"bad\"}}}\n",
+	 "error 400 invalid_prompt|bad\n"},
+	{"{\"type\":\"response.failed\",\"response\":{\"error\":null}}\n",
+	 "error 502 |the upstream's response failed\n"},
+	{"{\"type\":\"error\",\"code\":\"server_error\",\"message\":\"m\",\"param\":null,"
+	 "\"sequence_number\":3}\n",
+	 "error 500 server_error|m\n"},
+	{"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"code\":\"x\","
+	 "\"message\":\"m\"}}\n",
+	 "error 400 x|m\n"},
+	{"{\"error\":{\"message\":\"m\",\"code\":429}}\n", "error 429 429|m\n"},
+	{"not JSON\n",
+	 "error 502 upstream_bad_frame|the upstream sent a frame that is no JSON object\n"},
+	{"[1]\n",
+	 "error 502 upstream_bad_frame|the upstream sent a frame that is no JSON object\n"},
 };
 
 START_TEST(what_comes_more_than_once_is_told_once)
