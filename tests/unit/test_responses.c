@@ -66,208 +66,288 @@ static void read_all(const struct sl_reader_options *o, struct sl_slice body, st
 	sl_buf_putc(shown, 0);
 }
 
-#define TEXT_DELTA(place, text)                                                                 \
-	"{\"type\":\"response.output_text.delta\",\"output_index\":" place ",\"delta\":\"" text \
-	"\"}\n"
-#define TEXT_DONE(place, text)                                                                \
-	"{\"type\":\"response.output_text.done\",\"output_index\":" place ",\"text\":\"" text \
-	"\"}\n"
-#define ADDED(place, item) \
-	"{\"type\":\"response.output_item.added\",\"output_index\":" place ",\"item\":" item "}\n"
-#define DONE(place, item) \
-	"{\"type\":\"response.output_item.done\",\"output_index\":" place ",\"item\":" item "}\n"
-#define ARGS_DELTA(place, text)                                                        \
-	"{\"type\":\"response.function_call_arguments.delta\",\"output_index\":" place \
-	",\"delta\":\"" text "\"}\n"
-#define ARGS_DONE(place, text)                                                        \
-	"{\"type\":\"response.function_call_arguments.done\",\"output_index\":" place \
-	",\"arguments\":\"" text "\"}\n"
-#define SUMMARY_DELTA(part, text)                                                 \
-	"{\"type\":\"response.reasoning_summary_text.delta\",\"output_index\":0," \
-	"\"summary_index\":" part ",\"delta\":\"" text "\"}\n"
-#define MESSAGE_OF(id, text)                                              \
-	"{\"type\":\"message\",\"id\":\"" id "\",\"content\":[{\"type\":" \
-	"\"output_text\",\"text\":\"" text "\"}]}"
-#define MESSAGE(text) MESSAGE_OF("m", text)
-#define CALL(id, arguments)                                           \
-	"{\"type\":\"function_call\",\"id\":\"fc\",\"call_id\":\"" id \
-	"\",\"name\":\"f\",\"arguments\":\"" arguments "\"}"
-#define COMPLETED(output)                                                                     \
-	"{\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":" \
-	"[" output "]}}\n"
-
-/* Each: the data of events, a line each, and what is told. */
+/* Each: events, and what is told. An event is a line: its type behind "response." and its members;
+ * or all of its data. Quotes are single ones, for people's sake. */
 static const char *const streams[][2] = {
 	/* all four ways */
-	{TEXT_DELTA("0", "a") TEXT_DELTA("0", "b") TEXT_DONE("0", "ab") DONE("0", MESSAGE("ab"))
-		 COMPLETED(MESSAGE("ab")),
+	{"output_text.delta 'output_index':0,'delta':'a'\n"
+	 "output_text.delta 'output_index':0,'delta':'b'\n"
+	 "output_text.done 'output_index':0,'text':'ab'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'message','id':'m','content':[{'type':'output_text','"
+	 "text':'ab'}]}\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'ab'}]}]}\n",
 	 "text a\ntext b\nend text\nfinish stop completed\n"},
 	/* one of them alone */
-	{TEXT_DONE("0", "ab") COMPLETED(""), "text ab\nfinish stop completed\n"},
-	{DONE("0", MESSAGE("ab")) COMPLETED(""), "text ab\nend text\nfinish stop completed\n"},
-	{COMPLETED(MESSAGE("ab")), "text ab\nend text\nfinish stop completed\n"},
+	{"output_text.done 'output_index':0,'text':'ab'\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
+	 "text ab\nfinish stop completed\n"},
+	{"output_item.done "
+	 "'output_index':0,'item':{'type':'message','id':'m','content':[{'type':'output_text','"
+	 "text':'ab'}]}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
+	 "text ab\nend text\nfinish stop completed\n"},
+	{"completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'ab'}]}]}\n",
+	 "text ab\nend text\nfinish stop completed\n"},
 	/* the end of it alone */
-	{TEXT_DELTA("0", "a") TEXT_DONE("0", "abc") COMPLETED(MESSAGE("abc")),
+	{"output_text.delta 'output_index':0,'delta':'a'\n"
+	 "output_text.done 'output_index':0,'text':'abc'\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'abc'}]}]}\n",
 	 "text a\ntext bc\nend text\nfinish stop completed\n"},
-	{TEXT_DELTA("0", "a") COMPLETED(MESSAGE("ab")),
+	{"output_text.delta 'output_index':0,'delta':'a'\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'ab'}]}]}\n",
 	 "text a\ntext b\nend text\nfinish stop completed\n"},
 	/* told differently later */
-	{TEXT_DELTA("0", "a ") TEXT_DONE("0", "A") COMPLETED(MESSAGE("A.")),
+	{"output_text.delta 'output_index':0,'delta':'a '\n"
+	 "output_text.done 'output_index':0,'text':'A'\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'A.'}]}]}\n",
 	 "text a \nend text\nfinish stop completed\n"},
 	/* two messages; an item that comes with no id, or another one */
-	{TEXT_DELTA("0", "a") DONE("0", MESSAGE("a")) TEXT_DELTA("1", "a")
-		 COMPLETED(MESSAGE("a") "," MESSAGE_OF("n", "a")),
+	{"output_text.delta 'output_index':0,'delta':'a'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'message','id':'m','content':[{'type':'output_text','"
+	 "text':'a'}]}\n"
+	 "output_text.delta 'output_index':1,'delta':'a'\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'a'}]},{'type':'message','id':'n','content':[{'type':'output_text','"
+	 "text':'a'}]}]}\n",
 	 "text a\nend text\ntext a\nend text\nfinish stop completed\n"},
-	{"{\"type\":\"response.output_text.delta\",\"item_id\":\"x\",\"output_index\":0,"
-	 "\"delta\":"
-	 "\"a\"}\n"
-	 "{\"type\":\"response.output_text.delta\",\"item_id\":\"y\",\"output_index\":0,"
-	 "\"delta\":"
-	 "\"b\"}\n" DONE("0", MESSAGE("ab")) COMPLETED(MESSAGE("ab")),
+	{"output_text.delta 'item_id':'x','output_index':0,'delta':'a'\n"
+	 "output_text.delta 'item_id':'y','output_index':0,'delta':'b'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'message','id':'m','content':[{'type':'output_text','"
+	 "text':'ab'}]}\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'ab'}]}]}\n",
 	 "text a\ntext b\nend text\nfinish stop completed\n"},
-	{"{\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n"
-	 "{\"type\":\"response.output_text.delta\",\"delta\":\"b\"}\n" COMPLETED(MESSAGE("ab")),
+	{"output_text.delta 'delta':'a'\n"
+	 "output_text.delta 'delta':'b'\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'ab'}]}]}\n",
 	 "text a\ntext b\nend text\nfinish stop completed\n"},
 	/* a new message in the old one's place */
-	{TEXT_DELTA("0", "a") DONE("0", MESSAGE("a")) TEXT_DELTA("0", "b") COMPLETED(""),
+	{"output_text.delta 'output_index':0,'delta':'a'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'message','id':'m','content':[{'type':'output_text','"
+	 "text':'a'}]}\n"
+	 "output_text.delta 'output_index':0,'delta':'b'\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "text a\nend text\ntext b\nfinish stop completed\n"},
 	/* a pair in two deltas, and half of one */
-	{TEXT_DELTA("0", "\\ud83d") TEXT_DELTA("0", "\\ude00") COMPLETED(""),
+	{"output_text.delta 'output_index':0,'delta':'\\ud83d'\n"
+	 "output_text.delta 'output_index':0,'delta':'\\ude00'\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "text \xf0\x9f\x98\x80\nfinish stop completed\n"},
-	{TEXT_DELTA("0", "a\\ud83d") COMPLETED(""),
+	{"output_text.delta 'output_index':0,'delta':'a\\ud83d'\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "text a\ntext \xef\xbf\xbd\nfinish stop completed\n"},
-	{TEXT_DELTA("0", "a\\ud83d") COMPLETED(MESSAGE("a\\ud83d\\ude00")),
+	{"output_text.delta 'output_index':0,'delta':'a\\ud83d'\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
+	 "'output_text','text':'a\\ud83d\\ude00'}]}]}\n",
 	 "text a\ntext \xf0\x9f\x98\x80\nend text\nfinish stop completed\n"},
 	/* refusals */
-	{"{\"type\":\"response.refusal.delta\",\"output_index\":0,\"delta\":\"no\"}\n"
-	 "{\"type\":\"response.refusal.done\",\"output_index\":0,\"refusal\":\"no.\"}"
-	 "\n" COMPLETED("{\"type\":\"message\",\"content\":[{\"type\":\"refusal\","
-			"\"refusal\":\"no.\"}]}"),
+	{"refusal.delta 'output_index':0,'delta':'no'\n"
+	 "refusal.done 'output_index':0,'refusal':'no.'\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'message','content':[{'type':'refusal'"
+	 ",'refusal':'no.'}]}]}\n",
 	 "refusal no\nrefusal .\nend refusal\nfinish stop completed\n"},
 	/* calls */
-	{ADDED("0", CALL("c1", "")) ARGS_DELTA("0", "{") ARGS_DELTA("0", "}") ARGS_DONE("0", "{}")
-		 DONE("0", CALL("c1", "{}")) COMPLETED(CALL("c1", "{}")),
+	{"output_item.added "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':''}\n"
+	 "function_call_arguments.delta 'output_index':0,'delta':'{'\n"
+	 "function_call_arguments.delta 'output_index':0,'delta':'}'\n"
+	 "function_call_arguments.done 'output_index':0,'arguments':'{}'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':'{}'}\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'function_call','id':'fc','call_id':'"
+	 "c1','name':'f','arguments':'{}'}]}\n",
 	 "call c1 f\nargs {\nargs }\nend args\nfinish tool_calls completed\n"},
-	{ADDED("0", CALL("c1", "")) ARGS_DONE("0", "{}") COMPLETED(""),
+	{"output_item.added "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':''}\n"
+	 "function_call_arguments.done 'output_index':0,'arguments':'{}'\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "call c1 f\nargs {}\nfinish tool_calls completed\n"},
-	{ADDED("0", CALL("c1", "")) DONE("0", CALL("c1", "{}")) COMPLETED(""),
+	{"output_item.added "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':''}\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':'{}'}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
-	{DONE("0", CALL("c1", "{}")) COMPLETED(""),
+	{"output_item.done "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':'{}'}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
-	{COMPLETED(CALL("c1", "{}") "," CALL("c2", "[]")),
+	{"completed "
+	 "'response':{'status':'completed','output':[{'type':'function_call','id':'fc','call_id':'"
+	 "c1','name':'f','arguments':'{}'},{'type':'function_call','id':'fc','call_id':'c2','name':"
+	 "'f','arguments':'[]'}]}\n",
 	 "call c1 f\nargs {}\nend args\ncall1 c2 f\nargs1 []\nend args\nfinish tool_calls "
 	 "completed\n"},
-	{ADDED("0", CALL("c1", "")) ADDED("0", CALL("c2", "")) DONE("0", CALL("c1", "1"))
-		 DONE("0", CALL("c2", "2")) COMPLETED(CALL("c2", "2")),
+	{"output_item.added "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':''}\n"
+	 "output_item.added "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c2','name':'f','"
+	 "arguments':''}\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':'1'}\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c2','name':'f','"
+	 "arguments':'2'}\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'function_call','id':'fc','call_id':'"
+	 "c2','name':'f','arguments':'2'}]}\n",
 	 "call c1 f\ncall1 c2 f\nargs 1\nend args\nargs1 2\nend args\nfinish tool_calls "
 	 "completed\n"},
 	/* a name that comes late: the call begins with it */
-	{ADDED("0", "{\"type\":\"function_call\",\"call_id\":\"c1\",\"name\":\"\"}")
-		 ARGS_DELTA("0", "{}") DONE("0", CALL("c1", "{}")) COMPLETED(""),
+	{"output_item.added "
+	 "'output_index':0,'item':{'type':'function_call','call_id':'c1','name':''}\n"
+	 "function_call_arguments.delta 'output_index':0,'delta':'{}'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'function_call','id':'fc','call_id':'c1','name':'f','"
+	 "arguments':'{}'}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "call c1 f\nargs {}\nend args\nfinish tool_calls completed\n"},
 	/* without a call id */
-	{ADDED("0", "{\"type\":\"function_call\",\"id\":\"fc\",\"name\":\"f\"}") COMPLETED(""),
+	{"output_item.added 'output_index':0,'item':{'type':'function_call','id':'fc','name':'f'}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "call fc f\nfinish tool_calls completed\n"},
 	/* a custom tool's */
-	{ADDED("0", "{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"sh\",\"input\":"
-		    "\"\"}") "{\"type\":\"response.custom_tool_call_input.delta\",\"output_"
-			     "index\":0,\"delta\":\"ls\"}"
-			     "\n" DONE("0", "{\"type\":\"custom_tool_call\",\"call_id\":\"c\","
-					    "\"name\":\"sh\","
-					    "\"input\":\"ls \\\"a\\\"\"}") COMPLETED(""),
-	 "call c sh\nargs {\"input\":\"ls \\\"a\\\"\"}\nend args\nfinish tool_calls "
-	 "completed\n"},
+	{"output_item.added "
+	 "'output_index':0,'item':{'type':'custom_tool_call','call_id':'c','name':'sh','input':''}"
+	 "\n"
+	 "custom_tool_call_input.delta 'output_index':0,'delta':'ls'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'custom_tool_call','call_id':'c','name':'sh','input':'ls "
+	 "\\'a\\''}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
+	 "call c sh\nargs {\"input\":\"ls \\\"a\\\"\"}\nend args\nfinish tool_calls completed\n"},
 	/* reasoning: parts of a summary, the text before the summary, either alone, a signature */
-	{SUMMARY_DELTA("0", "a") SUMMARY_DELTA("0", "b") SUMMARY_DELTA("1", "c")
-		 DONE("0", "{\"type\":\"reasoning\",\"summary\":[{"
-			   "\"text\":\"ab\"},{\"text\":\"cd\"}],"
-			   "\"encrypted_content\":\"E\"}") COMPLETED(""),
-	 "reasoning a\nreasoning b\nreasoning \n\n\nreasoning c\nreasoning d\nsignature "
-	 "E\nend "
+	{"reasoning_summary_text.delta 'output_index':0,'summary_index':0,'delta':'a'\n"
+	 "reasoning_summary_text.delta 'output_index':0,'summary_index':0,'delta':'b'\n"
+	 "reasoning_summary_text.delta 'output_index':0,'summary_index':1,'delta':'c'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'reasoning','summary':[{'text':'ab'},{'text':'cd'}],'"
+	 "encrypted_content':'E'}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
+	 "reasoning a\nreasoning b\nreasoning \n\n\nreasoning c\nreasoning d\nsignature E\nend "
 	 "reasoning\nfinish stop completed\n"},
-	{"{\"type\":\"response.reasoning_text.delta\",\"output_index\":0,\"content_index\":"
-	 "0,"
-	 "\"delta\":\"raw\"}\n" SUMMARY_DELTA("0", "sum")
-		 DONE("0", "{\"type\":\"reasoning\",\"content\":[{\"text\":\"raw\"}],"
-			   "\"summary\":[{"
-			   "\"text\":\"sum\"}]}") COMPLETED(""),
+	{"reasoning_text.delta 'output_index':0,'content_index':0,'delta':'raw'\n"
+	 "reasoning_summary_text.delta 'output_index':0,'summary_index':0,'delta':'sum'\n"
+	 "output_item.done "
+	 "'output_index':0,'item':{'type':'reasoning','content':[{'text':'raw'}],'summary':[{'text'"
+	 ":'sum'}]}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "reasoning raw\nend reasoning\nfinish stop completed\n"},
-	{COMPLETED("{\"type\":\"reasoning\",\"content\":[{\"text\":\"raw\"}],\"summary\":[{"
-		   "\"text\":\"sum\"}]}"),
+	{"completed "
+	 "'response':{'status':'completed','output':[{'type':'reasoning','content':[{'text':'raw'}]"
+	 ",'summary':[{'text':'sum'}]}]}\n",
 	 "reasoning raw\nend reasoning\nfinish stop completed\n"},
-	{COMPLETED("{\"type\":\"reasoning\",\"content\":[],\"summary\":[{\"text\":\"sum\"}]"
-		   "}"),
+	{"completed "
+	 "'response':{'status':'completed','output':[{'type':'reasoning','content':[],'summary':[{'"
+	 "text':'sum'}]}]}\n",
 	 "reasoning sum\nend reasoning\nfinish stop completed\n"},
-	{DONE("0", "{\"type\":\"reasoning\",\"summary\":[],\"encrypted_content\":\"E\"}")
-		 COMPLETED(""),
+	{"output_item.done "
+	 "'output_index':0,'item':{'type':'reasoning','summary':[],'encrypted_content':'E'}\n"
+	 "completed 'response':{'status':'completed','output':[]}\n",
 	 "signature E withheld\nend reasoning\nfinish stop completed\n"},
 	/* what is not known here */
-	{ADDED("0",
-	       "{\"type\":\"web_search_call\",\"id\":\"w\"}") "{\"type\":\"response.web_"
-							      "search_call.searching\","
-							      "\"output_index\":0}"
-							      "\n" DONE("0",
-									"{\"type\":"
-									"\"web_"
-									"search_"
-									"call\"}")
-								      TEXT_DELTA(
-									      "1",
-									      "a") "{\"type\":"
-										   "\"keepalive\"}"
-										   "\n" COMPLETED(
-											   "{\"type"
-											   "\":"
-											   "\"web_"
-											   "search_"
-											   "call\"}"
-											   "," MESSAGE(
-												   "a")),
+	{"output_item.added 'output_index':0,'item':{'type':'web_search_call','id':'w'}\n"
+	 "web_search_call.searching 'output_index':0\n"
+	 "output_item.done 'output_index':0,'item':{'type':'web_search_call'}\n"
+	 "output_text.delta 'output_index':1,'delta':'a'\n"
+	 "{'type':'keepalive'}\n"
+	 "completed "
+	 "'response':{'status':'completed','output':[{'type':'web_search_call'},{'type':'message','"
+	 "id':'m','content':[{'type':'output_text','text':'a'}]}]}\n",
 	 "text a\nend text\nfinish stop completed\n"},
 	/* ends */
-	{TEXT_DELTA("0", "a") "{\"type\":\"response.incomplete\",\"response\":{"
-			      "\"incomplete_details\":{\"reason\":"
-			      "\"content_filter\"}}}\n",
+	{"output_text.delta 'output_index':0,'delta':'a'\n"
+	 "incomplete 'response':{'incomplete_details':{'reason':'content_filter'}}\n",
 	 "text a\nfinish content_filter content_filter\n"},
-	{"{\"type\":\"response.incomplete\",\"response\":{}}\n", "finish length incomplete\n"},
-	{COMPLETED("") "[DONE]\n", "finish stop completed\n"},
-	{COMPLETED("") TEXT_DELTA("0", "late"), "finish stop completed\n"},
-	{TEXT_DELTA("0", "a") "[DONE]\n",
+	{"incomplete 'response':{}\n", "finish length incomplete\n"},
+	{"completed 'response':{'status':'completed','output':[]}\n"
+	 "[DONE]\n",
+	 "finish stop completed\n"},
+	{"completed 'response':{'status':'completed','output':[]}\n"
+	 "output_text.delta 'output_index':0,'delta':'late'\n",
+	 "finish stop completed\n"},
+	{"output_text.delta 'output_index':0,'delta':'a'\n"
+	 "[DONE]\n",
 	 "text a\nerror 502 upstream_incomplete|the upstream closed before the answer was "
 	 "complete\n"},
 	/* failures */
-	{TEXT_DELTA("0", "a") "{\"type\":\"response.failed\",\"response\":{\"error\":{"
-			      "\"code\":\"rate_limit_exceeded\","
-			      "\"message\":\"slow\"}}}\n",
+	{"output_text.delta 'output_index':0,'delta':'a'\n"
+	 "failed 'response':{'error':{'code':'rate_limit_exceeded','message':'slow'}}\n",
 	 "text a\nerror 429 rate_limit_exceeded|slow\n"},
-	{"{\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"invalid_"
-	 "prompt\","
-	 "\"message\":\"bad\"}}}\n",
+	{"failed 'response':{'error':{'code':'invalid_prompt','message':'bad'}}\n",
 	 "error 400 invalid_prompt|bad\n"},
-	{"{\"type\":\"response.failed\",\"response\":{\"error\":null}}\n",
-	 "error 502 |the upstream's response failed\n"},
-	{"{\"type\":\"error\",\"code\":\"server_error\",\"message\":\"m\",\"param\":null,"
-	 "\"sequence_number\":3}\n",
+	{"failed 'response':{'error':null}\n", "error 502 |the upstream's response failed\n"},
+	{"{'type':'error','code':'server_error','message':'m','param':null,'sequence_number':3}\n",
 	 "error 500 server_error|m\n"},
-	{"{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"code\":\"x\","
-	 "\"message\":\"m\"}}\n",
+	{"{'type':'error','error':{'type':'invalid_request_error','code':'x','message':'m'}}\n",
 	 "error 400 x|m\n"},
-	{"{\"error\":{\"message\":\"m\",\"code\":429}}\n", "error 429 429|m\n"},
+	{"{'error':{'message':'m','code':429}}\n", "error 429 429|m\n"},
 	{"not JSON\n",
 	 "error 502 upstream_bad_frame|the upstream sent a frame that is no JSON object\n"},
 	{"[1]\n",
 	 "error 502 upstream_bad_frame|the upstream sent a frame that is no JSON object\n"},
 };
 
+static void double_quotes(struct sl_buf *text, size_t from)
+{
+	for (size_t i = from; i < text->len; i++) {
+		if (text->p[i] == '\'')
+			text->p[i] = '"';
+	}
+}
+
+static void put_event(struct sl_buf *body, const char *line)
+{
+	int len = (int)strcspn(line, "\n"), type = (int)strcspn(line, " \n");
+	bool is_short = *line >= 'a' && *line <= 'z';
+	size_t start = body->len;
+
+	if (is_short && line[type] == ' ' && type + 1 < len)
+		sl_buf_printf(body, "data: {'type':'response.%.*s',%.*s}\n\n", type, line,
+			      len - type - 1, line + type + 1);
+	else if (is_short)
+		sl_buf_printf(body, "data: {'type':'response.%.*s'}\n\n", type, line);
+	else
+		sl_buf_printf(body, "data: %.*s\n\n", len, line);
+	double_quotes(body, start);
+}
+
 START_TEST(what_comes_more_than_once_is_told_once)
 {
 	struct sl_reader_options o = stream_options(SL_DIALECT_RESPONSES);
 	struct sl_buf body = {.max = SIZE_MAX}, shown = {.max = SIZE_MAX};
 
-	for (const char *line = streams[_i][0], *end; *line; line = end + 1) {
-		end = strchr(line, '\n');
-		sl_buf_printf(&body, "data: %.*s\n\n", (int)(end - line), line);
-	}
+	for (const char *line = streams[_i][0]; *line; line = strchr(line, '\n') + 1)
+		put_event(&body, line);
 	read_all(&o, sl_buf_slice(&body), &shown);
 	ck_assert_str_eq(shown.p, streams[_i][1]);
 	sl_buf_fini(&body);
@@ -275,34 +355,35 @@ START_TEST(what_comes_more_than_once_is_told_once)
 }
 END_TEST
 
-#define BODY(status, output, rest)                                                               \
-	"{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":7,\"model\":\"m\",\"error\":" \
-	"null,\"status\":\"" status "\",\"output\":[" output "]" rest "}"
-
 /* Each: a body that is no stream, and what is told. */
 static const char *const wholes[][2] = {
-	{BODY("completed", MESSAGE("a\\nb") "," CALL("c", "{}"), ",\"usage\":{\"input_tokens\":3}"),
+	{"{'id':'resp_1','object':'response','model':'m','error':null,'status':'completed',"
+	 "'output':[{'type':'message','content':[{'type':'output_text','text':'a\\nb'}]},"
+	 "{'type':'function_call','call_id':'c','name':'f','arguments':'{}'}],"
+	 "'usage':{'input_tokens':3}}",
 	 "text a\nb\nend text\ncall c f\nargs {}\nend args\nfinish tool_calls completed\n"},
-	{BODY("incomplete", MESSAGE("a"),
-	      ",\"incomplete_details\":{\"reason\":"
-	      "\"max_output_tokens\"}"),
+	{"{'status':'incomplete','incomplete_details':{'reason':'max_output_tokens'},"
+	 "'output':[{'type':'message','content':[{'type':'output_text','text':'a'}]}]}",
 	 "text a\nend text\nfinish length max_output_tokens\n"},
-	{"{\"status\":\"failed\",\"output\":[],\"error\":{\"code\":\"server_error\",\"message\":"
-	 "\"m\"}}",
+	{"{'output':[]}", "finish stop completed\n"},
+	{"{'status':'failed','output':[],'error':{'code':'server_error','message':'m'}}",
 	 "error 500 server_error|m\n"},
-	{"{\"error\":{\"code\":\"server_error\",\"message\":\"m\"}}", "error 500 server_error|m\n"},
+	{"{'error':{'code':'server_error','message':'m'}}", "error 500 server_error|m\n"},
 };
 
 START_TEST(a_whole_body_tells_the_same_whether_a_stream_was_asked_for_or_not)
 {
 	for (int whole = 0; whole < 2; whole++) {
 		struct sl_reader_options o = stream_options(SL_DIALECT_RESPONSES);
-		struct sl_buf shown = {.max = SIZE_MAX};
+		struct sl_buf body = {.max = SIZE_MAX}, shown = {.max = SIZE_MAX};
 
+		sl_buf_put_str(&body, wholes[_i][0]);
+		double_quotes(&body, 0);
 		o.whole = whole;
 		o.content_type = SL_LIT("application/json");
-		read_all(&o, sl_slice_str(wholes[_i][0]), &shown);
+		read_all(&o, sl_buf_slice(&body), &shown);
 		ck_assert_str_eq(shown.p, wholes[_i][1]);
+		sl_buf_fini(&body);
 		sl_buf_fini(&shown);
 	}
 }
@@ -325,15 +406,18 @@ static void forget(struct collected *c)
 	free(c);
 }
 
+#define BODY                                                                             \
+	"{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":7.0,\"model\":\"m\"," \
+	"\"output\":[]}"
+
 START_TEST(who_asked_for_a_stream_gets_a_whole_body_as_its_last_event)
 {
-	struct collected *c = read_text(BODY("completed", "", ""));
+	struct collected *c = read_text(BODY);
 
 	ck_assert(c->ended);
-	ck_assert_str_eq(
-		buf_str(&c->frames),
-		"{\"type\":\"response.completed\",\"sequence_number\":0,\"response\":" BODY(
-			"completed", "", "") "}\n");
+	ck_assert_str_eq(buf_str(&c->frames),
+			 "{\"type\":\"response.completed\",\"sequence_number\":"
+			 "0,\"response\":" BODY "}\n");
 	ck_assert_str_eq(buf_str(&c->id), "resp_1");
 	ck_assert_str_eq(buf_str(&c->model), "m");
 	ck_assert_int_eq(c->created, 7);
@@ -343,7 +427,7 @@ END_TEST
 
 START_TEST(a_response_that_is_not_ready_is_no_answer)
 {
-	struct collected *c = read_text(BODY("queued", "", ""));
+	struct collected *c = read_text("{\"status\":\"queued\",\"output\":[]}");
 
 	ck_assert(c->failed);
 	ck_assert_str_eq(buf_str(&c->code), SL_CODE_BAD_FRAME);
