@@ -93,6 +93,11 @@ static const char *const streams[][2] = {
 	 "'response':{'status':'completed','output':[{'type':'message','id':'m','content':[{'type':"
 	 "'output_text','text':'ab'}]}]}\n",
 	 "text ab\nend text\nfinish stop completed\n"},
+	/* left out on the way */
+	{"output_text.done 'output_index':0,'text':''\n"
+	 "output_item.done 'output_index':0,'item':{'type':'message','content':[{'text':'ab'}]}\n"
+	 "completed 'response':{}\n",
+	 "text ab\nend text\nfinish stop completed\n"},
 	/* the end of it alone */
 	{"output_text.delta 'output_index':0,'delta':'a'\n"
 	 "output_text.done 'output_index':0,'text':'abc'\n"

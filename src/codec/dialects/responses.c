@@ -236,7 +236,9 @@ static void tell_rest(struct responses_item *item, struct responses_part *part, 
 	if (part->closed)
 		return;
 	all = decoded_string(d, whole, NULL);
-	if (all.n && begins_as_told(part, all)) {
+	if (!all.n) /* left out, as likely as not: a later event may have it */
+		return;
+	if (begins_as_told(part, all)) {
 		part->half = 0;
 		tell(item, part, sl_slice(all.p + part->n, all.n - part->n), d);
 	}
