@@ -152,6 +152,15 @@ static const char *const bodies[][2] = {
 	 "\"x\"}]",
 	 "assistant: call id=\"c\" name=\"sh\" args={\"input\":\"ls \\\"a\\\"\"}\nuser: result "
 	 "id=\"c\" name=\"sh\" [text \"x\"]\n"},
+	/* all items of an answer in one message */
+	{"\"input\":[{\"type\":\"reasoning\",\"summary\":[{\"text\":\"r\"}]},{\"role\":"
+	 "\"assistant\",\"content\":\"a\"},{\"type\":\"function_call\",\"call_id\":\"c1\","
+	 "\"name\":\"f\",\"arguments\":\"\"},{\"type\":\"function_call\",\"call_id\":\"c2\","
+	 "\"name\":\"g\",\"arguments\":\"\"},{\"type\":\"function_call_output\",\"call_id\":"
+	 "\"c1\",\"output\":\"\"},{\"role\":\"user\",\"content\":\"u\"}]",
+	 "assistant: reasons \"r\", text \"a\", call id=\"c1\" name=\"f\" args=\"\", call "
+	 "id=\"c2\" name=\"g\" args=\"\"\nuser: result id=\"c1\" name=\"f\" [text \"\"]\nuser: "
+	 "text \"u\"\n"},
 	/* reasoning */
 	{"\"input\":[{\"type\":\"reasoning\",\"id\":\"r\",\"summary\":[{\"type\":\"summary_text\","
 	 "\"text\":\"one\"}],\"encrypted_content\":\"E\"}]",
