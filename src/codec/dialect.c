@@ -2,10 +2,11 @@
 #include "codec/dialect.h"
 
 #include <assert.h>
+#include "codec/dialects/responses.h"
 #include "codec/openai.h"
 #include "codec/whole.h"
 
-static const struct dialect dialects[] = {
+static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 	[SL_DIALECT_OPENAI_CHAT] =
 		{
 			.name = "openai_chat",
@@ -37,6 +38,18 @@ static const struct dialect dialects[] = {
 			.fini = openai_fini,
 			.decode = openai_decode,
 			.is_complete = openai_is_complete,
+		},
+	[SL_DIALECT_RESPONSES] =
+		{
+			.name = "responses",
+			.framing = &framing_sse,
+			.state_size = sizeof(struct responses),
+			.init = responses_init,
+			.fini = responses_fini,
+			.decode = responses_decode,
+			.is_complete = responses_is_complete,
+			.unfold = responses_unfold,
+			.encode = responses_encode,
 		},
 };
 

@@ -138,9 +138,8 @@ static struct tool_call *add_call(struct tool_calls *t, struct decoded *d)
 	return &t->call[t->n++];
 }
 
-/* "call_" and 16 characters that depend on the response and the call only, not on how the bytes
- * were cut. */
-static struct sl_slice make_id(uint64_t seed, uint32_t choice, uint32_t index, struct decoded *d)
+struct sl_slice tool_calls_make_id(uint64_t seed, uint32_t choice, uint32_t index,
+				   struct decoded *d)
 {
 	char where[24];
 	uint64_t hash;
@@ -330,7 +329,7 @@ static void read_one(struct tool_calls *t, struct fragment *f, uint32_t choice, 
 		return;
 	t->last = index;
 	if (is_new && !f->id_hash) {
-		id = make_id(seed, choice, index, d);
+		id = tool_calls_make_id(seed, choice, index, d);
 		if (!id.n)
 			return;
 		f->id_hash = tool_calls_hash(0, quoted(id, d));
@@ -375,7 +374,7 @@ void tool_calls_read_legacy(struct tool_calls *t, struct json function, uint32_t
 		return;
 	t->legacy = 1;
 	if (is_new)
-		id = make_id(seed, choice, 0, d);
+		id = tool_calls_make_id(seed, choice, 0, d);
 	read_function(&f, function, "arguments");
 	if (f.arguments.type != JSON_STRING)
 		f.arguments = (struct json){0};

@@ -44,6 +44,11 @@ void tool_calls_read_legacy(struct tool_calls *t, struct json function, uint32_t
 /* The choice is finished: tells of what was still held back. */
 void tool_calls_finish(struct tool_calls *t, uint32_t choice, struct decoded *d);
 
+/* "call_" and 16 characters that depend on the response and the call only, not on how the bytes
+ * were cut; stays as decoded_alloc's bytes do. Empty without memory. */
+struct sl_slice tool_calls_make_id(uint64_t seed, uint32_t choice, uint32_t index,
+				   struct decoded *d);
+
 /* FNV-1a, continued from `hash`; 0 begins. Never 0. */
 uint64_t tool_calls_hash(uint64_t hash, struct sl_slice s);
 

@@ -3,13 +3,14 @@
  * lines of JSON in UTF-8; there is exactly one last entry; and what was mended means the same when
  * it is read again, and needs no mending.
  *
- * The first byte chooses the options, the second one the cuts, the rest is the body.
+ * The first byte chooses the options, the second one the dialect and the cuts, the rest is the body.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sluice/reader.h>
+#include "codec/dialect.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
 
@@ -134,9 +135,10 @@ static bool same(const struct sl_buf *a, const struct sl_buf *b)
 	return sl_slice_eq(sl_buf_slice(a), sl_buf_slice(b));
 }
 
-static void read_again(const struct reading *first)
+static void read_again(const struct reading *first, enum sl_dialect dialect)
 {
 	struct sl_reader_options o = {
+		.dialect = dialect,
 		.status = 200,
 		.content_type = SL_LIT("text/event-stream"),
 		.max_frame_bytes = 1 << 26,
@@ -146,6 +148,16 @@ static void read_again(const struct reading *first)
 	DEMAND(same(&second.frames, &first->frames));
 	DEMAND(same(&second.events, &first->events));
 	forget(&second);
+}
+
+/* One that streams, by its number. */
+static enum sl_dialect dialect_of_byte(uint8_t byte)
+{
+	unsigned n = byte & 15;
+
+	if (n > SL_DIALECT_BEDROCK_INVOKE || !dialect_of((enum sl_dialect)n)->framing)
+		return SL_DIALECT_OPENAI_CHAT;
+	return (enum sl_dialect)n;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -163,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	o = (struct sl_reader_options){
-		.dialect = data[1] & 1 ? SL_DIALECT_OPENAI_COMPLETIONS : SL_DIALECT_OPENAI_CHAT,
+		.dialect = dialect_of_byte(data[1]),
 		.status = statuses[data[0] & 7],
 		.content_type = sl_slice_str(types[data[0] >> 3 & 3]),
 		.whole = (data[0] & 0xe0) == 0x20,
@@ -175,7 +187,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	whole = read_body(&o, fault, body, 0);
 	cut = read_body(&o, fault, body, 1 + data[1]);
 	DEMAND(same(&whole.trace, &cut.trace));
-	read_again(&whole);
+	/* The frames as a stream: a body that is no stream has none. */
+	if (!o.whole && dialect_of(o.dialect)->framing == &framing_sse)
+		read_again(&whole, o.dialect);
 	forget(&whole);
 	forget(&cut);
 	return 0;

@@ -1,4 +1,4 @@
-/* Every OpenAI-compatible conformance vector through the reader, in every way of cutting it. */
+/* Every conformance vector whose dialect is read through the reader, in every way of cutting it. */
 #include <sluice/reader.h>
 
 #include <stdio.h>
@@ -18,6 +18,7 @@ static const char *const files[] = {
 	"dialects/mistral.json",
 	"dialects/groq.json",
 	"dialects/azure.json",
+	"dialects/openai_responses.json",
 	"quirks.json",
 };
 #define N_FILES ((int)(sizeof(files) / sizeof(*files)))
@@ -47,6 +48,7 @@ static const struct {
 	{"mistral", SL_DIALECT_OPENAI_CHAT},
 	{"groq", SL_DIALECT_OPENAI_CHAT},
 	{"azure", SL_DIALECT_OPENAI_CHAT},
+	{"openai_responses", SL_DIALECT_RESPONSES},
 };
 
 static int row_of(const cJSON *test_case)

@@ -1,0 +1,107 @@
+/*
+ * Any bytes as a client's request. What passes the gate is read as a request of each of the four
+ * APIs; what is understood is written for every upstream that has a dialect of its own, and is then
+ * one JSON object that passes the gate too.
+ *
+ * The first byte chooses the client's API, the rest is the body.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sluice/error.h>
+#include "codec/dialect.h"
+#include "codec/json_writer.h"
+#include "codec/prompt.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define DEMAND(what)             \
+	do {                     \
+		if (!(what))     \
+			abort(); \
+	} while (0)
+
+static const struct json_limits limits = {.depth = 64, .values = 100000};
+
+static void check_fault(const struct request_fault *fault)
+{
+	DEMAND(fault->message[0] && fault->code && fault->param);
+	DEMAND(strlen(fault->message) < sizeof(fault->message));
+}
+
+/* It becomes a header's value. */
+static void check_dropped(struct sl_slice dropped)
+{
+	for (size_t i = 0; i < dropped.n; i++)
+		DEMAND(dropped.p[i] >= ' ' && dropped.p[i] <= '~');
+}
+
+static void check_body(struct sl_slice text)
+{
+	/* What wraps the client's values adds to their depth. */
+	struct json_limits wider = {.depth = limits.depth + 16, .values = 10 * limits.values};
+	struct json_fault fault;
+	struct json body;
+
+	DEMAND(json_check(text, wider, &fault) == 0);
+	DEMAND(json_parse(text, &body) == 0 && body.type == JSON_OBJECT);
+}
+
+static void write_for(const struct dialect *upstream, struct json body, enum sl_dialect client)
+{
+	const struct prompt_target target = {.model = SL_LIT("m"), .stream = true};
+	struct request_fault fault = {0};
+	struct sl_buf out = {.max = SIZE_MAX};
+	struct json_writer w;
+	struct prompt p;
+	int r;
+
+	DEMAND(prompt_read(body, client, &p, &fault) == 0);
+	json_writer_init(&w, &out);
+	r = upstream->encode(&p, &target, &w, &fault);
+	DEMAND(w.failure == 0);
+	DEMAND(r == 0 || r == -SL_E_TYPE);
+	if (r == 0)
+		check_body(sl_buf_slice(&out));
+	else
+		check_fault(&fault);
+	check_dropped(sl_buf_slice(&p.dropped));
+	prompt_fini(&p);
+	sl_buf_fini(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const enum sl_dialect clients[] = {
+		SL_DIALECT_OPENAI_CHAT,
+		SL_DIALECT_OPENAI_COMPLETIONS,
+		SL_DIALECT_RESPONSES,
+		SL_DIALECT_ANTHROPIC,
+	};
+	struct request_fault fault = {0};
+	struct request_info info;
+	enum sl_dialect client;
+	struct prompt p;
+	int r;
+
+	if (size < 1)
+		return 0;
+	client = clients[data[0] & 3];
+	if (request_parse(sl_slice((const char *)data + 1, size - 1), client, limits, &info,
+			  &fault) < 0)
+		return 0;
+	r = prompt_read(info.body, client, &p, &fault);
+	DEMAND(r == 0 || r == -SL_E_TYPE);
+	if (r < 0)
+		check_fault(&fault);
+	check_dropped(sl_buf_slice(&p.dropped));
+	prompt_fini(&p);
+	for (int i = 0; r == 0 && i <= SL_DIALECT_BEDROCK_INVOKE; i++) {
+		const struct dialect *upstream = dialect_of((enum sl_dialect)i);
+
+		if (upstream->encode)
+			write_for(upstream, info.body, client);
+	}
+	request_info_fini(&info);
+	return 0;
+}
