@@ -17,6 +17,7 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.decode = openai_decode,
 			.is_complete = openai_is_complete,
 			.unfold = whole_unfold,
+			.encode = openai_encode,
 		},
 	/* Its chunks differ in one member, `text` in the place of `delta`. */
 	[SL_DIALECT_OPENAI_COMPLETIONS] =

@@ -31,29 +31,6 @@ bool openai_is_complete(const void *state)
 	return s->finished;
 }
 
-struct sl_slice openai_finish_reason(struct sl_slice native)
-{
-	static const char *const table[][2] = {
-		{"stop", "stop"},
-		{"length", "length"},
-		{"tool_calls", "tool_calls"},
-		{"content_filter", "content_filter"},
-		{"function_call", "tool_calls"},
-		{"tool_use", "tool_calls"},
-		{"model_length", "length"},
-		{"max_tokens", "length"},
-		{"error", "error"},
-		{"abort", "error"},
-		{"insufficient_system_resource", "error"},
-	};
-
-	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		if (sl_slice_is(native, table[i][0]))
-			return sl_slice_str(table[i][1]);
-	}
-	return SL_LIT("stop");
-}
-
 /* The members of a chunk that mean something to us. */
 struct chunk {
 	struct json id, model, object, type, created, choices, usage, x_groq;
@@ -219,7 +196,7 @@ static void read_finish(struct openai *s, struct openai_choice *c, struct json r
 	decoded_add(d, &(struct sl_event){
 			       .kind = SL_EVENT_FINISH,
 			       .choice = c->index,
-			       .s = {openai_finish_reason(native), native},
+			       .s = {relatives_finish(native), native},
 		       });
 }
 

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include "codec/dialect.h"
+#include "codec/relatives.h"
 #include "codec/tool_calls.h"
 
 /* More choices than this are not read. */
@@ -39,6 +40,8 @@ void openai_init(void *state, const struct sl_reader_options *o);
 void openai_fini(void *state);
 int openai_decode(void *state, const struct message *m, struct decoded *d);
 bool openai_is_complete(const void *state);
+int openai_encode(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
+		  struct request_fault *fault);
 
 /* Adds the events of a delta and mends it. */
 void openai_read_delta(struct openai_choice *c, struct json delta, uint64_t seed,
@@ -50,8 +53,5 @@ bool openai_read_usage(struct json usage, struct json x_groq, struct decoded *d)
 
 /* Gives each token of `logprobs` the list of alternatives that one SDK insists on. */
 void openai_mend_logprobs(struct json logprobs, struct decoded *d);
-
-/* One of stop, length, tool_calls, content_filter, error. */
-struct sl_slice openai_finish_reason(struct sl_slice native);
 
 #endif

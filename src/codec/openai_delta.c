@@ -4,7 +4,8 @@
 #include <sluice/error.h>
 
 struct delta {
-	struct json content, reasoning_content, reasoning, refusal, tool_calls, function_call;
+	struct json content, refusal, tool_calls, function_call;
+	struct json reasoning[RELATIVES_REASONING];
 };
 
 /* Empty or null roles are refused by SDKs; one of them does not work without any. */
@@ -20,6 +21,14 @@ static void mend_role(struct openai_choice *c, struct members *m, struct decoded
 	c->role_given = true;
 }
 
+static void keep_reasoning(struct delta *delta, const struct members *m)
+{
+	for (size_t i = 0; i < RELATIVES_REASONING; i++) {
+		if (sl_slice_eq(m->key, relatives_reasoning[i]))
+			delta->reasoning[i] = m->value;
+	}
+}
+
 static void read_members(struct openai_choice *c, struct json object, struct delta *delta,
 			 struct decoded *d)
 {
@@ -32,22 +41,29 @@ static void read_members(struct openai_choice *c, struct json object, struct del
 			delta->content = m.value;
 		else if (members_at(&m, "role"))
 			mend_role(c, &m, d);
-		else if (members_at(&m, "reasoning_content"))
-			delta->reasoning_content = m.value;
-		else if (members_at(&m, "reasoning"))
-			delta->reasoning = m.value;
 		else if (members_at(&m, "tool_calls"))
 			delta->tool_calls = m.value;
 		else if (members_at(&m, "refusal"))
 			delta->refusal = m.value;
 		else if (members_at(&m, "function_call"))
 			delta->function_call = m.value;
+		else
+			keep_reasoning(delta, &m);
 	}
 }
 
 static bool is_text(struct json v)
 {
 	return v.type == JSON_STRING && v.raw.n > 2;
+}
+
+static struct json preferred(const struct delta *delta)
+{
+	size_t i = 0;
+
+	while (i + 1 < RELATIVES_REASONING && !is_text(delta->reasoning[i]))
+		i++;
+	return delta->reasoning[i];
 }
 
 /* Text of a part: a string, or parts in their turn (Mistral's `thinking`). Joined as it stands,
@@ -123,7 +139,7 @@ static void mend_parts(struct delta *delta, struct decoded *d)
 	struct json parts = delta->content;
 	struct json text = join_parts(parts, false, d);
 	struct json reasoning = join_parts(parts, true, d);
-	bool has_own = is_text(delta->reasoning_content) || is_text(delta->reasoning);
+	bool has_own = is_text(preferred(delta));
 
 	delta->content = (struct json){0};
 	if (d->failure)
@@ -131,13 +147,13 @@ static void mend_parts(struct delta *delta, struct decoded *d)
 	delta->content = text;
 	if (has_own || !is_text(reasoning)) {
 		decoded_replace(d, parts, text.raw);
-	} else if (delta->reasoning_content.type != JSON_NONE) {
+	} else if (delta->reasoning[0].type != JSON_NONE) {
 		decoded_replace(d, parts, text.raw);
-		decoded_replace(d, delta->reasoning_content, reasoning.raw);
-		delta->reasoning_content = reasoning;
+		decoded_replace(d, delta->reasoning[0], reasoning.raw);
+		delta->reasoning[0] = reasoning;
 	} else {
 		decoded_replace(d, parts, both(text, reasoning, d));
-		delta->reasoning_content = reasoning;
+		delta->reasoning[0] = reasoning;
 	}
 }
 
@@ -151,7 +167,7 @@ void openai_read_delta(struct openai_choice *c, struct json object, uint64_t see
 	if (delta.content.type == JSON_ARRAY)
 		mend_parts(&delta, d);
 	/* Some servers send the same twice, under the old name and the new. */
-	reasoning = is_text(delta.reasoning_content) ? delta.reasoning_content : delta.reasoning;
+	reasoning = preferred(&delta);
 	decoded_add_text(d, SL_EVENT_REASONING, c->index,
 			 decoded_string(d, reasoning, &c->reasoning_half));
 	decoded_add_text(d, SL_EVENT_TEXT, c->index,

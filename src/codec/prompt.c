@@ -268,9 +268,16 @@ void prompt_put_arguments_text(struct json_writer *w, struct json arguments)
 void prompt_put_texts(struct json_writer *w, const struct prompt_part *parts, size_t n,
 		      const char *between)
 {
+	prompt_put_texts_behind(w, "", parts, n, between);
+}
+
+void prompt_put_texts_behind(struct json_writer *w, const char *before,
+			     const struct prompt_part *parts, size_t n, const char *between)
+{
 	bool any = false;
 
 	json_writer_open_string(w);
+	json_writer_chars(w, sl_slice_str(before));
 	for (size_t i = 0; i < n; i++) {
 		struct sl_slice text = parts[i].text.raw;
 

@@ -128,7 +128,7 @@ void prompt_fini(struct prompt *p); /* accepts zeroes */
 struct prompt_target {
 	struct sl_slice model;
 	bool stream; /* true always, but for tests */
-	/* OPENAI_CHAT: which of its relatives it is (codec/relatives.h); NULL: nobody known */
+	/* OPENAI_CHAT: which of its relatives it is (codec/relatives.h); NULL: none with a row */
 	const struct relative *relative;
 };
 
@@ -169,8 +169,12 @@ void prompt_put_arguments_object(struct json_writer *w, struct json arguments);
 /* … and as a string that holds JSON. */
 void prompt_put_arguments_text(struct json_writer *w, struct json arguments);
 
-/* The texts of these parts as one string, joined by `between`; other parts are passed over. */
+/* The texts of these parts as one string, joined by `between` (which is escaped already); other
+ * parts are passed over. */
 void prompt_put_texts(struct json_writer *w, const struct prompt_part *parts, size_t n,
 		      const char *between);
+/* The same behind some words of ours. */
+void prompt_put_texts_behind(struct json_writer *w, const char *before,
+			     const struct prompt_part *parts, size_t n, const char *between);
 
 #endif

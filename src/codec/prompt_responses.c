@@ -505,6 +505,6 @@ int prompt_read_responses(struct json body, struct prompt *p, struct request_fau
 	if (result == 0)
 		result = join_answers(p);
 	if (result == 0)
-		prompt_name_results(p);
+		result = prompt_name_results(p);
 	return result;
 }

@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "codec/dialect.h"
 #include "codec/json_writer.h"
+#include "codec/relatives.h"
 #include "upstream/api.h"
 #include "upstream/redact.h"
 #include "upstream/upstream_private.h"
@@ -302,8 +303,11 @@ static int translate(struct answer *a, const struct generation *g, struct sl_sli
 	if (r == 0)
 		r = dialect_of(a->dialect)
 			    ->encode(&prompt,
-				     &(struct prompt_target){.model = model, .stream = true}, &w,
-				     fault);
+				     &(struct prompt_target){
+					     .model = model,
+					     .stream = true,
+					     .relative = relative_of_url(a->upstream->url)},
+				     &w, fault);
 	if (r == 0)
 		r = w.failure;
 	if (r == 0 && prompt.dropped.len)
