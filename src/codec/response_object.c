@@ -216,13 +216,12 @@ void response_put_error(const struct encoder_entry *in, struct sl_window *w)
 static void put_count(const char *before, int64_t n, struct sl_window *w)
 {
 	window_put_str(w, before);
-	window_put_int(w, n < 0 ? 0 : n);
+	window_put_int(w, encode_count(n));
 }
 
 static void put_usage(const struct sl_usage *u, struct sl_window *w)
 {
-	int64_t input = u->prompt < 0 ? 0 : u->prompt,
-		output = u->completion < 0 ? 0 : u->completion;
+	int64_t input = encode_count(u->prompt), output = encode_count(u->completion);
 
 	put_count("{\"input_tokens\":", input, w);
 	put_count(",\"input_tokens_details\":{\"cached_tokens\":", u->cached, w);
