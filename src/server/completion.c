@@ -211,6 +211,7 @@ void request_start(struct exchange *x, struct generation *g, const struct reques
 	struct sl_buf label = {0};
 	if (adopts && s->leave.what == LEAVE_DETACH)
 		put_label(x, g, &label);
+	s->client = (int)g->dialect;
 	x->server->generator->start(x->server->generator, s, g);
 	plan->answer(x, s, true, plan->arg);
 	/* Not before its own viewer is there: others may ask the same at this moment. */
@@ -281,10 +282,11 @@ void handle_completion(struct exchange *x)
 	if (g->whole)
 		o.format = FORMAT_WHOLE;
 	o.hide_usage = !g->request.include_usage;
-	request_start(x, g,
-		      &(struct request_plan){.leave = x->config->set.streams->when_client_leaves,
-					     .answer = request_watch,
-					     .arg = &o});
+	struct request_plan plan = {.leave = x->config->set.streams->when_client_leaves,
+				    .answer = request_watch,
+				    .arg = &o};
+	responses_plan(g, &plan);
+	request_start(x, g, &plan);
 }
 
 void handle_models(struct exchange *x)

@@ -93,6 +93,7 @@ struct exchange {
 	uint64_t backlog; /* entries up to this one may be merged: it came late */
 	int64_t level;    /* messages below it are passed over */
 	bool at_once, any_end, newer, endless; /* see struct watch_options */
+	void (*document)(struct exchange *x, struct stream *s);
 	bool lost;           /* entries that this client has not read are gone: say so */
 	uint64_t lost_first; /* what is being said about it */
 	uint64_t starts[2];  /* entries whose starts are told before it goes on; 0: none */

@@ -38,4 +38,7 @@ void request_start(struct exchange *x, struct generation *g, const struct reques
 /* The answer that watches the stream from its start; arg: struct watch_options. */
 request_answer request_watch;
 
+/* Changes the plan for a Responses request that goes on in the background (responses.c). */
+void responses_plan(struct generation *g, struct request_plan *plan);
+
 #endif

@@ -47,12 +47,15 @@ void handle_list(struct exchange *x);       /* GET /v1/streams */
 void handle_events(struct exchange *x);     /* events.c: GET /v1/events */
 void handle_stream(struct exchange *x);     /* streams.c: GET /v1/streams/{id} */
 void handle_ticket(struct exchange *x);     /* tickets.c: POST /v1/streams/{id}/ticket */
-void handle_stop(struct exchange *x);    /* POST /v1/streams/{id}/stop, DELETE /v1/streams/{id} */
-void handle_publish(struct exchange *x); /* channels.c: POST /v1/channels/{name} */
-void handle_channel(struct exchange *x); /* GET /v1/channels/{name} */
-void handle_feed(struct exchange *x);    /* GET /v1/feeds/{log,stats} */
-void handle_models(struct exchange *x);  /* completion.c */
-void handle_health(struct exchange *x);  /* misc.c */
+void handle_stop(struct exchange *x);     /* POST /v1/streams/{id}/stop, DELETE /v1/streams/{id} */
+void handle_response(struct exchange *x); /* responses.c: GET /v1/responses/{id} */
+void handle_response_cancel(struct exchange *x); /* POST /v1/responses/{id}/cancel */
+void handle_response_delete(struct exchange *x); /* DELETE /v1/responses/{id} */
+void handle_publish(struct exchange *x);         /* channels.c: POST /v1/channels/{name} */
+void handle_channel(struct exchange *x);         /* GET /v1/channels/{name} */
+void handle_feed(struct exchange *x);            /* GET /v1/feeds/{log,stats} */
+void handle_models(struct exchange *x);          /* completion.c */
+void handle_health(struct exchange *x);          /* misc.c */
 void handle_ready(struct exchange *x);
 void handle_metrics(struct exchange *x);
 void handle_page(struct exchange *x);

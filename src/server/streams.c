@@ -101,16 +101,6 @@ static struct stream *named_stream(struct exchange *x)
 	return s;
 }
 
-/* Who asks for a document now and then is a viewer too: the grace of a stream that nobody watches
- * begins anew. But it is none that leaves when it has its answer: that cancels nothing. */
-static void touch(struct exchange *x, struct stream *s)
-{
-	struct viewer v = {0};
-	if (s->leave.what == LEAVE_DETACH && !stream_state_ended(s->state) &&
-	    viewer_attach(&v, s, x->server->loop, 0) == 0)
-		viewer_detach(&v);
-}
-
 /* The twin of a stream for paths that buffer: a document when there is news behind a position. */
 static void wait_for_news(struct exchange *x, struct stream *s, const char *wait)
 {
@@ -146,7 +136,7 @@ void handle_stream(struct exchange *x)
 	} else if (wait) {
 		wait_for_news(x, s, wait);
 	} else {
-		touch(x, s);
+		stream_touch(s, x->server->loop);
 		respond_document(x, s);
 	}
 	stream_unref(s);

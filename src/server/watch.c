@@ -107,6 +107,19 @@ size_t watch_write_run(struct server *s, struct viewer *v, struct encoder *e, ui
 	return w.written;
 }
 
+uint32_t watch_ordinal(struct stream *s, uint64_t seq)
+{
+	struct log_cursor c;
+	const struct log_entry *e;
+	/* An upstream that speaks Responses numbers its own frames, each of which is an entry. */
+	uint32_t ordinal = (uint32_t)(seq - 1);
+	log_cursor_init(&c, &s->log, seq);
+	if (s->frames == STREAM_NO_FRAMES && log_cursor_peek(&c, &e) == 1)
+		ordinal = e->ordinal;
+	log_cursor_fini(&c);
+	return ordinal;
+}
+
 /*
  * What this client would read next is no longer held. An EventSource is told where the rest begins
  * and gets that; the other formats have no word for a hole, so they end with an error.
@@ -121,10 +134,12 @@ static size_t write_lost(struct exchange *x, char *buf, size_t max)
 		struct sl_event error =
 			stream_error(410, "invalid_request_error", "position_lost",
 				     "entries that were not read in time are no longer held");
-		struct encoder_entry in = {
-			.entry = {.flags = SL_ENTRY_FAILED, .events = &error, .n_events = 1},
-			.seq = x->lost_first - 1,
-			.partial = true};
+		struct encoder_entry in = {.entry = {.flags = SL_ENTRY_FAILED,
+						     .events = &error,
+						     .n_events = 1,
+						     .ordinal = watch_ordinal(s, x->lost_first)},
+					   .seq = x->lost_first - 1,
+					   .partial = true};
 		encoder_write(&x->encoder, &in, &w);
 		x->out.skip += w.written;
 		x->out.finished = !w.cut;
@@ -387,7 +402,7 @@ static void answer(struct exchange *x)
 	if (format == FORMAT_DOCUMENT) {
 		struct stream *s = stream_ref(x->viewer.stream);
 		exchange_end(x);
-		respond_document(x, s);
+		x->document(x, s);
 		stream_unref(s);
 	} else if (format == FORMAT_WHOLE) {
 		exchange_end(x);
@@ -460,6 +475,7 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	x->any_end = o->any_end;
 	x->newer = o->newer;
 	x->endless = o->endless;
+	x->document = o->document ? o->document : respond_document;
 	x->lost = o->lost;
 	x->time_up = x->at_once;
 	if (x->conn->gone) { /* left while the request was read */

@@ -16,6 +16,8 @@ struct watch_options {
 	bool endless; /* the stream is no answer: when it ends, the response does, without a word */
 	bool always;  /* however many watch the stream */
 	bool lost;    /* say that entries are gone before anything else */
+	/* FORMAT_DOCUMENT: what answers with the document; NULL: respond_document */
+	void (*document)(struct exchange *x, struct stream *s);
 	uint64_t wait_ms;
 	uint64_t after_seq; /* begin behind this entry */
 	/* FORMAT_RESPONSES: begin behind the event of that number, if `by_ordinal` */
@@ -35,6 +37,10 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 /* An entry of `from` as that encoder wants it; good until the next one is unpacked on this worker. */
 void watch_unpack(struct server *s, struct stream *from, const struct encoder *for_encoder,
 		  const struct log_entry *e, struct encoder_entry *out);
+
+/* The number of the first event of the Responses format in that entry or behind it, as far as it is
+ * known. */
+uint32_t watch_ordinal(struct stream *s, uint64_t seq);
 
 /* Writes one event for as many of the entries up to `backlog` that v would read next as fit, if
  * these are text, and moves v behind them. The number of bytes; 0: there is no such run. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "codec/encode_responses.h"
 #include "stream/stream_private.h"
 #include "stream/table.h"
 
@@ -41,6 +42,7 @@ struct stream *stream_alloc(const struct stream_kind *kind, struct log_budget *b
 			     .born_us = clock_us(),
 			     .born_unix_s = clock_unix_ms() / 1000,
 			     .frames = STREAM_NO_FRAMES,
+			     .client = STREAM_NO_FRAMES,
 			     .grace.fire = grace_over,
 			     .recheck.fire = recheck_pause,
 			     .usage = SL_USAGE_NONE,
@@ -268,6 +270,15 @@ static size_t put_known(const struct stream *s, struct sl_event events[3])
 	return n;
 }
 
+/* Where an entry stands among the numbered events of the Responses format. */
+static void number(struct stream *s, struct sl_entry *e)
+{
+	if (!s->parts.composing)
+		return;
+	e->ordinal = s->parts.ordinal;
+	s->parts.ordinal += encode_responses_events(&(struct encoder_entry){.entry = *e});
+}
+
 /*
  * The end says all that a viewer must know to say it in its own words, so that one who comes back
  * right before it misses nothing: the end of the part that was open, how the answer finished, its
@@ -284,6 +295,7 @@ static int64_t append_end(struct stream *s, const struct sl_entry *e, unsigned e
 	if (s->kind == &stream_generation && (!failed || s->parts.composing) &&
 	    parts_end(&s->parts, failed ? e->events : NULL, known, n, e, &end) < 0 && failed)
 		end = *e; /* the error is what must be told */
+	number(s, &end);
 	return stream_log_append(&s->log, &end, extra_flags, s->loop->now_ms);
 }
 
@@ -299,6 +311,7 @@ static int64_t append_entry(struct stream *s, const struct sl_entry *e)
 	for (size_t i = 0; i < s->parts.n_events; i++)
 		if (s->parts.events[i].kind == SL_EVENT_USAGE)
 			s->parts.events[i].usage = s->usage;
+	number(s, &tidy);
 	return stream_log_append(&s->log, &tidy, 0, s->loop->now_ms);
 }
 

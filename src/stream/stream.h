@@ -92,6 +92,9 @@ struct stream {
 	/* The API that the frames of its log are of, or STREAM_NO_FRAMES; set by the owner before
 	 * the first entry. */
 	_Atomic int frames;
+	/* The API of the request that began it (enum sl_dialect); STREAM_NO_FRAMES until that is
+	 * known, and when it is to be found by that API's own routes no more. */
+	_Atomic int client;
 
 	/* The model as the upstream names it; NULL until that is known. As `upstream`. */
 	_Atomic(char *) model;
@@ -212,6 +215,11 @@ void viewer_detach(struct viewer *v);
 /* As log_cursor_peek and _advance. */
 int viewer_peek(struct viewer *v, const struct log_entry **entry);
 void viewer_advance(struct viewer *v, const struct log_entry *entry);
+
+/* Any thread, whose loop that is. Who asks for a document now and then is a viewer too: the grace of a
+ * stream that nobody watches begins anew. But it is none that leaves when it has its answer: that
+ * cancels nothing. */
+void stream_touch(struct stream *s, struct loop *loop);
 
 /* Any thread. Somebody has read so far, by a viewer or without one: a paused producer may go on. */
 void stream_was_read(struct stream *s, uint64_t seq);

@@ -148,6 +148,14 @@ void viewer_detach(struct viewer *v)
 	stream_unref(s);
 }
 
+void stream_touch(struct stream *s, struct loop *loop)
+{
+	struct viewer v = {0};
+	if (s->leave.what == LEAVE_DETACH && !stream_state_ended(s->state) &&
+	    viewer_attach(&v, s, loop, 0) == 0)
+		viewer_detach(&v);
+}
+
 int viewer_peek(struct viewer *v, const struct log_entry **entry)
 {
 	return log_cursor_peek(&v->cursor, entry);
