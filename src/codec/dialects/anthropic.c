@@ -990,26 +990,28 @@ struct turn {
 	bool calls;
 };
 
+static void add_to_turn(struct turn *t, const struct prompt_message *m)
+{
+	if (m->role == PROMPT_SYSTEM)
+		return;
+	if (t->n_blocks == 0)
+		t->role = m->role;
+	for (size_t i = 0; i < m->n_parts && m->role == t->role; i++) {
+		if (!is_written(&m->parts[i]))
+			continue;
+		if (t->n_blocks++ == 0)
+			t->first = &m->parts[i];
+		t->calls |= m->parts[i].kind == PROMPT_TOOL_CALL;
+	}
+}
+
 /* 1: the turn from message `at` on; 0: there is none that has something in it. */
 static int turn_next(const struct prompt *p, size_t at, struct turn *t)
 {
 	*t = (struct turn){.at = at, .end = at};
-	while (t->end < p->n_messages) {
-		const struct prompt_message *m = &p->messages[t->end];
-
-		if (t->n_blocks == 0 && m->role != PROMPT_SYSTEM)
-			t->role = m->role;
-		if (t->n_blocks > 0 && !is_of_turn(m, t->role))
-			break;
-		for (size_t i = 0; i < m->n_parts && m->role == t->role; i++) {
-			if (!is_written(&m->parts[i]))
-				continue;
-			if (t->n_blocks++ == 0)
-				t->first = &m->parts[i];
-			t->calls |= m->parts[i].kind == PROMPT_TOOL_CALL;
-		}
-		t->end++;
-	}
+	while (t->end < p->n_messages &&
+	       (t->n_blocks == 0 || is_of_turn(&p->messages[t->end], t->role)))
+		add_to_turn(t, &p->messages[t->end++]);
 	return t->n_blocks > 0;
 }
 
