@@ -218,6 +218,73 @@ int decoded_fail(struct decoded *d, const char *code, const char *message)
 	return r < 0 ? r : VERDICT_FAILED;
 }
 
+static bool is_blank_char(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+static bool is_blank(struct sl_slice data)
+{
+	for (size_t i = 0; i < data.n; i++) {
+		if (!is_blank_char(data.p[i]))
+			return false;
+	}
+	return true;
+}
+
+bool message_is_done(const struct message *m)
+{
+	struct sl_slice data = m->data;
+
+	while (data.n > 0 && is_blank_char(*data.p))
+		data = sl_slice(data.p + 1, data.n - 1);
+	return sl_slice_starts(data, "[DONE]");
+}
+
+static int read_object(struct decoded *d, const struct message *m, struct json object,
+		       decoded_walk_fn *walk, void *state)
+{
+	struct splice edits;
+	int r;
+
+	splice_init(&edits);
+	d->edits = &edits;
+	r = walk(state, m, object, d);
+	if (r == VERDICT_ENTRY) {
+		int mended = decoded_mend(d);
+
+		if (mended < 0)
+			r = mended;
+		else if (mended == 0)
+			r = decoded_fail(d, SL_CODE_BAD_FRAME,
+					 "the upstream sent a frame with more in it than is read");
+	}
+	d->edits = NULL;
+	return r;
+}
+
+int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *walk, void *state)
+{
+	struct json object;
+	int r;
+
+	if (!m->stray && is_blank(m->data))
+		return VERDICT_SKIP;
+	r = decoded_line(d, m->data, &object);
+	if (r < 0)
+		return r;
+	if (r == 1)
+		return read_object(d, m, object, walk, state);
+	if (m->stray)
+		return VERDICT_SKIP;
+	if (sl_slice_is(m->name, "error")) {
+		r = upstream_error_take_text(&d->error, m->data);
+		return r < 0 ? r : VERDICT_FAILED;
+	}
+	return decoded_fail(d, SL_CODE_BAD_FRAME,
+			    "the upstream sent a frame that is no JSON object");
+}
+
 void members_init(struct members *m, struct json object)
 {
 	*m = (struct members){.behind = object.raw.p + 1};

@@ -61,6 +61,17 @@ void decoded_reset(struct decoded *d);
  * are its bytes. 0: it is none. -SL_E_NOMEM. */
 int decoded_line(struct decoded *d, struct sl_slice data, struct json *object);
 
+/* What a dialect makes of a message that is an object: an enum verdict, or -SL_E_NOMEM. */
+typedef int decoded_walk_fn(void *state, const struct message *m, struct json object,
+			    struct decoded *d);
+
+/* decode() of a dialect whose messages are objects: passes over blank ones and what stands stray,
+ * has `walk` look at the others and applies its edits; what is no object has failed. */
+int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *walk, void *state);
+
+/* OpenAI's end mark, which others send too? */
+bool message_is_done(const struct message *m);
+
 /* For the following a walk needs no results: what fails is kept in d->failure. */
 
 /* Keeps a failure (0 is none). */

@@ -2,6 +2,7 @@
 #include "codec/dialect.h"
 
 #include <assert.h>
+#include "codec/dialects/anthropic.h"
 #include "codec/dialects/responses.h"
 #include "codec/openai.h"
 #include "codec/whole.h"
@@ -51,6 +52,27 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.is_complete = responses_is_complete,
 			.unfold = responses_unfold,
 			.encode = responses_encode,
+		},
+	[SL_DIALECT_ANTHROPIC] =
+		{
+			.name = "anthropic",
+			.framing = &framing_sse,
+			.state_size = sizeof(struct anthropic),
+			.init = anthropic_init,
+			.fini = anthropic_fini,
+			.decode = anthropic_decode,
+			.is_complete = anthropic_is_complete,
+			.unfold = anthropic_unfold,
+			.encode = anthropic_encode,
+		},
+	[SL_DIALECT_ANTHROPIC_JSON] =
+		{
+			.name = "anthropic_json",
+			.state_size = sizeof(struct anthropic),
+			.init = anthropic_init,
+			.fini = anthropic_fini,
+			.decode = anthropic_decode,
+			.is_complete = anthropic_is_complete,
 		},
 };
 

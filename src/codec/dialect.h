@@ -25,10 +25,10 @@ struct dialect {
 	/* True when the end of the body would be the end of the answer. */
 	bool (*is_complete)(const void *state);
 
-	/* Appends a complete response body as the messages that a stream of it would have been:
-	 * `chunk`, and `usage` behind it (or within the chunk when usage is NULL). 1; 0 when the
-	 * body is no complete response; -SL_E_LIMIT, -SL_E_NOMEM. NULL: bodies of this dialect are
-	 * not read. */
+	/* Appends a complete response body as the messages that a stream of it would have been, a
+	 * line each: `chunk`, and `usage` behind it (or within the chunk when usage is NULL). 1; 0
+	 * when the body is no complete response; -SL_E_LIMIT, -SL_E_NOMEM. NULL: bodies of this
+	 * dialect are not read. */
 	int (*unfold)(struct json body, struct sl_buf *chunk, struct sl_buf *usage);
 
 	/* Writes the request's body for what a client of another API asked: always for a stream. 0;

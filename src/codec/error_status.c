@@ -45,6 +45,7 @@ static const struct {
 	{"forbidden*", 403},
 	{"notfound*", 404},
 	{"modelnotfound", 404},
+	{"conflict*", 409},
 	{"requesttoolarge", 413},
 	{"ratelimit*", 429},
 	{"insufficientquota", 429},

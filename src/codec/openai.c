@@ -297,9 +297,9 @@ static void mend_choices(const struct chunk *c, struct json object, struct decod
 			     c->any_kept ? SL_LIT(",\"choices\":[]") : SL_LIT("\"choices\":[]"));
 }
 
-static int decode_chunk(struct openai *s, const struct message *m, struct json object,
-			struct decoded *d)
+static int decode_chunk(void *state, const struct message *m, struct json object, struct decoded *d)
 {
+	struct openai *s = state;
 	struct chunk c;
 	struct json error;
 	bool has_usage;
@@ -324,64 +324,9 @@ static int decode_chunk(struct openai *s, const struct message *m, struct json o
 	return VERDICT_ENTRY;
 }
 
-static int decode_object(struct openai *s, const struct message *m, struct json object,
-			 struct decoded *d)
-{
-	struct splice edits;
-	int r;
-
-	splice_init(&edits);
-	d->edits = &edits;
-	r = decode_chunk(s, m, object, d);
-	if (r == VERDICT_ENTRY) {
-		int mended = decoded_mend(d);
-
-		if (mended < 0)
-			r = mended;
-		else if (mended == 0)
-			r = decoded_fail(d, SL_CODE_BAD_FRAME,
-					 "the upstream sent a frame with more in it than is read");
-	}
-	d->edits = NULL;
-	return r;
-}
-
-static bool is_done(struct sl_slice data)
-{
-	while (data.n > 0 && (*data.p == ' ' || *data.p == '\t' || *data.p == '\n'))
-		data = sl_slice(data.p + 1, data.n - 1);
-	return sl_slice_starts(data, "[DONE]");
-}
-
-static bool is_blank(struct sl_slice data)
-{
-	for (size_t i = 0; i < data.n; i++) {
-		if (data.p[i] != ' ' && data.p[i] != '\t' && data.p[i] != '\n')
-			return false;
-	}
-	return true;
-}
-
 int openai_decode(void *state, const struct message *m, struct decoded *d)
 {
-	struct json object;
-	int r;
-
-	if (!m->stray && is_blank(m->data))
-		return VERDICT_SKIP;
-	if (!m->stray && is_done(m->data))
+	if (!m->stray && message_is_done(m))
 		return VERDICT_END;
-	r = decoded_line(d, m->data, &object);
-	if (r < 0)
-		return r;
-	if (r == 1)
-		return decode_object(state, m, object, d);
-	if (m->stray)
-		return VERDICT_SKIP;
-	if (sl_slice_is(m->name, "error")) {
-		r = upstream_error_take_text(&d->error, m->data);
-		return r < 0 ? r : VERDICT_FAILED;
-	}
-	return decoded_fail(d, SL_CODE_BAD_FRAME,
-			    "the upstream sent a frame that is no JSON object");
+	return decoded_read(d, m, decode_chunk, state);
 }

@@ -3,7 +3,7 @@
  *
  *	BODY_ERROR ─▶ FAILED
  *	BODY_WHOLE ─▶ the body as it came ─▶ END
- *	BODY_JSON ──▶ a chunk ─▶ its usage, if it has one ─▶ END
+ *	BODY_JSON ──▶ chunks ─▶ their usage, if there is one ─▶ END
  */
 #include <sluice/error.h>
 #include "codec/reader_impl.h"
@@ -43,18 +43,38 @@ static int give_bad_body(struct sl_reader *r, struct sl_entry *entry)
 				 "the upstream answered with something that is no answer", entry);
 }
 
-/* The events of a complete body are those of the chunk that it unfolds to. */
+/* The next line of those that the body unfolded to. */
+static bool next_line(struct sl_reader *r, struct message *m)
+{
+	struct sl_slice left = sl_slice(r->chunk.p + r->at, r->chunk.len - r->at);
+	const char *end;
+
+	if (left.n == 0)
+		return false;
+	end = memchr(left.p, '\n', left.n);
+	if (end)
+		left.n = (size_t)(end - left.p);
+	r->at += left.n + (end != NULL);
+	*m = (struct message){.data = left};
+	return true;
+}
+
+/* The events of a complete body are those of the chunks that it unfolds to. */
 static int decode_whole(struct sl_reader *r, struct json object)
 {
-	int unfolded = 0;
+	struct message m;
+	int result = 0;
 
 	if (r->dialect->unfold)
-		unfolded = r->dialect->unfold(object, &r->chunk, NULL);
-	if (unfolded < 0)
-		return unfolded;
-	return reader_decode(r, &(struct message){
-					.data = sl_buf_slice(unfolded ? &r->chunk : &r->body),
-				});
+		result = r->dialect->unfold(object, &r->chunk, NULL);
+	if (result < 0)
+		return result;
+	if (result == 0)
+		return reader_decode(r, &(struct message){.data = sl_buf_slice(&r->body)});
+	decoded_reset(&r->decoded);
+	while (result >= 0 && result != VERDICT_FAILED && next_line(r, &m))
+		result = r->dialect->decode(r->state, &m, &r->decoded);
+	return result;
 }
 
 static int give_whole(struct sl_reader *r, struct sl_entry *entry)
@@ -93,10 +113,25 @@ static int give_refusal(struct sl_reader *r, struct json object, struct sl_entry
 	return result < 0 ? result : reader_give_failed(r, error, entry);
 }
 
-/* A JSON body where a stream was asked for: one chunk, the usage, the end. */
+/* 1: r->chunk holds the body's lines; 0: it is no answer. */
+static int unfold(struct sl_reader *r, struct json object)
+{
+	int result = r->dialect->unfold ? r->dialect->unfold(object, &r->chunk, &r->usage) : 0;
+
+	if (result == 1 && r->usage.len > 0) {
+		result = sl_buf_putc(&r->chunk, '\n');
+		if (result == 0)
+			result = sl_buf_put_slice(&r->chunk, sl_buf_slice(&r->usage));
+		return result < 0 ? result : 1;
+	}
+	return result;
+}
+
+/* A JSON body where a stream was asked for: chunks, the usage, the end. */
 static int give_json(struct sl_reader *r, struct sl_entry *entry)
 {
 	struct json object;
+	struct message m;
 	int result;
 
 	if (r->step == 0) {
@@ -107,22 +142,18 @@ static int give_json(struct sl_reader *r, struct sl_entry *entry)
 		if (result == 1 && upstream_error_is_set(json_get(object, "error")))
 			return give_refusal(r, object, entry);
 		if (result == 1)
-			result = r->dialect->unfold
-					 ? r->dialect->unfold(object, &r->chunk, &r->usage)
-					 : 0;
+			result = unfold(r, object);
 		if (result == 0)
 			return give_refusal(r, object, entry);
 		if (result < 0)
 			return result;
 		r->step = 1;
-		return reader_give(
-			r, reader_decode(r, &(struct message){.data = sl_buf_slice(&r->chunk)}),
-			entry);
 	}
-	if (r->step++ == 1 && r->usage.len > 0)
-		return reader_give(
-			r, reader_decode(r, &(struct message){.data = sl_buf_slice(&r->usage)}),
-			entry);
+	while (next_line(r, &m)) {
+		result = reader_give(r, reader_decode(r, &m), entry);
+		if (result != 0)
+			return result;
+	}
 	return reader_give_end(r, entry);
 }
 

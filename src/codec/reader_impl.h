@@ -24,6 +24,7 @@ struct sl_reader {
 	struct decoded decoded;
 	/* bodies */
 	struct sl_buf body, chunk, usage;
+	size_t at; /* how much of chunk was read */
 	bool too_long;
 	int step; /* of the entries that a body makes */
 	void *framing, *state;

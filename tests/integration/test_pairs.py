@@ -50,4 +50,4 @@ def test_a_stream_is_read_right_in_any_cuts(pairs, api, client, cut):
 def test_an_answer_in_one_piece_is_read_right(pairs, api, client, scenario):
     response = ask(pairs, api, client, APIS[api].play(scenario), stream=False, tools=scenario == "tools")
     assert response.status == 200
-    CLIENTS[client].read_whole(response.json()).check(scenario)
+    CLIENTS[client].read_whole(response.json).check(scenario)
