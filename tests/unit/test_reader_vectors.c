@@ -20,6 +20,7 @@ static const char *const files[] = {
 	"dialects/azure.json",
 	"dialects/openai_responses.json",
 	"dialects/anthropic.json",
+	"dialects/bedrock_converse.json",
 	"quirks.json",
 };
 #define N_FILES ((int)(sizeof(files) / sizeof(*files)))
@@ -51,6 +52,7 @@ static const struct {
 	{"azure", SL_DIALECT_OPENAI_CHAT},
 	{"openai_responses", SL_DIALECT_RESPONSES},
 	{"anthropic", SL_DIALECT_ANTHROPIC},
+	{"bedrock_converse", SL_DIALECT_BEDROCK_CONVERSE},
 };
 
 static int row_of(const cJSON *test_case)
@@ -146,7 +148,8 @@ static void check_error(struct collected *c, const cJSON *expected)
 	const cJSON *code = get(expected, "code"), *status = get(expected, "status");
 	char digits[32];
 
-	if (strcmp(str(get(expected, "message")), "*") == 0) {
+	if (strcmp(str(get(expected, "message")), "*") == 0 ||
+	    strcmp(str(get(expected, "type")), "parse") == 0) {
 		/* Which words and codes these get is ours. */
 		ck_assert_uint_gt(c->message.len, 0);
 	} else {
@@ -248,6 +251,13 @@ START_TEST(the_entries_are_right_however_the_bytes_are_cut)
 }
 END_TEST
 
+/* The frames of a binary framing are not all of a message. */
+static bool can_replay(const cJSON *test_case)
+{
+	return is_ours(test_case) &&
+	       dialects[row_of(test_case)].dialect < SL_DIALECT_BEDROCK_CONVERSE;
+}
+
 /* The frames as an event stream, ended as the first reading was. */
 static struct sl_buf replay_of(struct collected *c)
 {
@@ -297,7 +307,7 @@ START_TEST(a_mended_frame_means_the_same_and_needs_no_mending)
 
 	cJSON_ArrayForEach(test_case, vectors_cases(document))
 	{
-		if (is_ours(test_case))
+		if (can_replay(test_case))
 			check_again(test_case);
 	}
 	cJSON_Delete(document);
