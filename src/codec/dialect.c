@@ -85,6 +85,17 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.is_complete = bedrock_converse_is_complete,
 			.encode = bedrock_converse_encode,
 		},
+	[SL_DIALECT_BEDROCK_INVOKE] =
+		{
+			.name = "bedrock_invoke",
+			.framing = &framing_eventstream,
+			.state_size = sizeof(struct bedrock_invoke),
+			.init = bedrock_invoke_init,
+			.fini = bedrock_invoke_fini,
+			.decode = bedrock_invoke_decode,
+			.is_complete = bedrock_invoke_is_complete,
+			.encode = bedrock_invoke_encode,
+		},
 };
 
 const struct dialect *dialect_of(enum sl_dialect which)

@@ -117,15 +117,16 @@ static const struct {
 	 "  13 0 0 6 \"\" \"\" \"\" \"\"\n"
 	 "  13 0 1 6 \"\" \"\" \"\" \"\"\n"
 	 "  8 0 0 0 \"tool_calls\" \"tool_use\" \"\" \"\"\n"},
-	/* fragments of a call that was never announced, and one without an id */
+	/* fragments of a call that was never announced, and one without an id (made up:
+	 * always the same) */
 	{{INPUT("0", "1"),
 	  BLOCK_STOP("0"),
 	  {"contentBlockStart", "{\"contentBlockIndex\":1,\"start\":{\"toolUse\":{}}}"},
 	  STOP("tool_use")},
-	 "  5 0 0 0 \"tooluse_0\" \"\" \"\" \"\"\n"
+	 "  5 0 0 0 \"call_527a4c32449e37e3\" \"\" \"\" \"\"\n"
 	 "  6 0 0 0 \"1\" \"\" \"\" \"\"\n"
 	 "  13 0 0 6 \"\" \"\" \"\" \"\"\n"
-	 "  5 0 1 0 \"tooluse_1\" \"\" \"\" \"\"\n"
+	 "  5 0 1 0 \"call_dc341554b86568a2\" \"\" \"\" \"\"\n"
 	 "  6 0 1 0 \"{}\" \"\" \"\" \"\"\n"
 	 "  13 0 1 6 \"\" \"\" \"\" \"\"\n"
 	 "  8 0 0 0 \"tool_calls\" \"tool_use\" \"\" \"\"\n"},
@@ -331,6 +332,131 @@ START_TEST(a_refusal_before_the_stream_is_told_with_its_status)
 }
 END_TEST
 
+/* ---- Invoke */
+
+static void put_chunk(struct sl_buf *body, const char *event)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	struct sl_buf payload = {.max = SIZE_MAX};
+	size_t n = strlen(event);
+
+	sl_buf_put_str(&payload, "{\"p\":\"ab\",\"bytes\":\"");
+	for (size_t i = 0; i < n; i += 3) {
+		uint32_t bits = (uint32_t)(unsigned char)event[i] << 16;
+
+		if (i + 1 < n)
+			bits |= (uint32_t)(unsigned char)event[i + 1] << 8;
+		if (i + 2 < n)
+			bits |= (unsigned char)event[i + 2];
+		sl_buf_putc(&payload, digits[bits >> 18]);
+		sl_buf_putc(&payload, digits[bits >> 12 & 63]);
+		sl_buf_putc(&payload, i + 1 < n ? digits[bits >> 6 & 63] : '=');
+		sl_buf_putc(&payload, i + 2 < n ? digits[bits & 63] : '=');
+	}
+	sl_buf_put_str(&payload, "\"}");
+	eventstream_put_named(body, "event", "chunk", sl_buf_slice(&payload));
+	sl_buf_fini(&payload);
+}
+
+static struct collected *read_invoke(struct sl_buf *body)
+{
+	struct sl_reader_options o = stream_options(SL_DIALECT_BEDROCK_INVOKE);
+	struct collected *c = malloc(sizeof(*c));
+
+	ck_assert_ptr_nonnull(c);
+	collected_init(c);
+	collect(c, &o, sl_buf_slice(body), NULL, NULL);
+	sl_buf_fini(body);
+	return c;
+}
+
+#define FINISHED "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}"
+#define STOPPED                                                             \
+	"{\"type\":\"message_stop\",\"amazon-bedrock-invocationMetrics\":{" \
+	"\"inputTokenCount\":3,\"outputTokenCount\":5,\"cacheReadInputTokenCount\":2}}"
+
+START_TEST(counts_of_bedrock_serve_where_the_model_told_none)
+{
+	struct sl_buf body = {.max = SIZE_MAX};
+	struct collected *c;
+
+	put_chunk(&body, FINISHED "}");
+	put_chunk(&body, STOPPED);
+	c = read_invoke(&body);
+	ck_assert(c->ended);
+	ck_assert_int_eq(c->usage.prompt, 5);
+	ck_assert_int_eq(c->usage.completion, 5);
+	ck_assert_int_eq(c->usage.cached, 2);
+	ck_assert_ptr_null(strstr(buf_str(&c->frames), "amazon"));
+	ck_assert_ptr_null(strstr(buf_str(&c->frames), "message_stop"));
+	done(c);
+}
+END_TEST
+
+START_TEST(counts_of_the_model_are_better_than_bedrocks)
+{
+	struct sl_buf body = {.max = SIZE_MAX};
+	struct collected *c;
+
+	put_chunk(&body, FINISHED ",\"usage\":{\"input_tokens\":7,\"output_tokens\":9}}");
+	put_chunk(&body, STOPPED);
+	c = read_invoke(&body);
+	ck_assert(c->ended);
+	ck_assert_int_eq(c->usage.prompt, 7);
+	ck_assert_int_eq(c->usage.completion, 9);
+	done(c);
+}
+END_TEST
+
+START_TEST(counts_in_the_middle_are_taken_out_of_the_frame)
+{
+	struct sl_buf body = {.max = SIZE_MAX};
+	struct collected *c;
+
+	put_chunk(&body, "{\"a\\u0062\":1,\"amazon-bedrock-invocationMetrics\":{},"
+			 "\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+			 "\"usage\":{\"output_tokens\":9}}");
+	c = read_invoke(&body);
+	ck_assert(c->ended);
+	ck_assert_str_eq(buf_str(&c->frames),
+			 "{\"a\\u0062\":1,\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+			 "\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n");
+	done(c);
+}
+END_TEST
+
+START_TEST(a_chunk_without_an_event_ends_the_answer)
+{
+	static const char *const payloads[] = {
+		"", "[]", "{}", "{\"bytes\":1}", "{\"bytes\":\"eA==\"}", "{\"bytes\":\"W10=\"}"};
+	struct sl_buf body = {.max = SIZE_MAX};
+	struct collected *c;
+
+	eventstream_put_named(&body, "event", "initial-response", SL_LIT(""));
+	eventstream_put_named(&body, "event", "chunk", sl_slice_str(payloads[_i]));
+	c = read_invoke(&body);
+	ck_assert(c->failed);
+	ck_assert_str_eq(buf_str(&c->code), SL_CODE_BAD_FRAME);
+	done(c);
+}
+END_TEST
+
+START_TEST(an_error_of_the_model_is_one_in_its_wrapping)
+{
+	struct sl_buf body = {.max = SIZE_MAX};
+	struct collected *c;
+
+	put_chunk(&body, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+			 "\"message\":\"m\"}}");
+	c = read_invoke(&body);
+	ck_assert(c->failed);
+	ck_assert_str_eq(buf_str(&c->message), "m");
+	ck_assert_int_eq(c->status, 503);
+	done(c);
+}
+END_TEST
+
 /* ---- Requests. Prompts are built by hand. */
 
 static struct json token(const char *text)
@@ -513,6 +639,10 @@ static const struct {
 	 ",\"additionalModelRequestFields\":{\"thinking\":{\"type\":\"enabled\","
 	 "\"budget_tokens\":2000}}",
 	 ""},
+	{PROMPT_EFFORT, "\"low\"",
+	 ",\"additionalModelRequestFields\":{\"thinking\":{\"type\":\"enabled\","
+	 "\"budget_tokens\":1024}}",
+	 ""},
 	{PROMPT_BUDGET, "0", "", ""},
 	{PROMPT_EFFORT, "\"none\"", "", ""},
 	{PROMPT_SEED, "1", "", "seed"},
@@ -597,6 +727,73 @@ START_TEST(tools_and_the_choice_among_them)
 }
 END_TEST
 
+START_TEST(what_cannot_stand_beside_thinking_is_left_out)
+{
+	struct prompt_message m;
+	struct prompt_part part;
+	struct prompt p = hello(&m, &part);
+
+	p.option[PROMPT_BUDGET] = token("2000");
+	p.option[PROMPT_MAX_TOKENS] = token("1000");
+	p.option[PROMPT_TEMPERATURE] = token("0.5");
+	p.option[PROMPT_TOP_K] = token("5");
+	check_encoded(&p, HELLO ",\"inferenceConfig\":{\"maxTokens\":3000},"
+				"\"additionalModelRequestFields\":{\"thinking\":{\"type\":"
+				"\"enabled\",\"budget_tokens\":2000}}}");
+}
+END_TEST
+
+START_TEST(results_come_before_all_else_of_a_turn)
+{
+	struct prompt_part parts[] = {
+		text_part("\"a\""),
+		{.kind = PROMPT_TOOL_RESULT, .id = token("\"t\"")},
+	};
+	struct prompt_message messages[] = {{PROMPT_USER, parts, 1}, {PROMPT_USER, parts + 1, 1}};
+	struct prompt p = {.messages = messages, .n_messages = 2};
+
+	check_encoded(&p, "{\"messages\":[{\"role\":\"user\",\"content\":["
+			  "{\"toolResult\":{\"toolUseId\":\"t\",\"content\":[{\"text\":\"\"}]}},"
+			  "{\"text\":\"a\"}]}]}");
+}
+END_TEST
+
+START_TEST(invoke_has_anthropics_body_with_a_version_and_without_model_and_stream)
+{
+	struct prompt_message m;
+	struct prompt_part part;
+	struct prompt p = hello(&m, &part);
+	struct sl_buf out = {0};
+
+	p.option[PROMPT_MAX_TOKENS] = token("5");
+	ck_assert_int_eq(encode(SL_DIALECT_BEDROCK_INVOKE, &p, &out), 0);
+	ck_assert_str_eq(buf_str(&out), "{\"anthropic_version\":\"bedrock-2023-05-31\","
+					"\"max_tokens\":5,\"messages\":[{\"role\":\"user\","
+					"\"content\":\"hi\"}]}");
+	sl_buf_fini(&out);
+	prompt_fini(&p);
+}
+END_TEST
+
+START_TEST(invoke_takes_no_urls)
+{
+	struct prompt_part image = {.kind = PROMPT_IMAGE,
+				    .url = token("\"https://example.com/a\"")};
+	struct prompt_part result = {.kind = PROMPT_TOOL_RESULT,
+				     .id = token("\"t\""),
+				     .content = &image,
+				     .n_content = 1};
+	struct prompt_message m;
+	struct prompt p = one_message(&m, PROMPT_USER, _i ? &result : &image, 1);
+	struct sl_buf out = {0};
+
+	ck_assert_int_eq(encode(SL_DIALECT_BEDROCK_INVOKE, &p, &out), -SL_E_TYPE);
+	ck_assert_str_eq(buf_str(&out), "`messages[0].content`: Bedrock takes data only, no URL");
+	sl_buf_fini(&out);
+	prompt_fini(&p);
+}
+END_TEST
+
 START_TEST(a_format_of_the_answer_is_left_out)
 {
 	struct prompt_message m;
@@ -669,6 +866,11 @@ int main(void)
 	tcase_add_loop_test(answers, an_event_stream_is_one_whatever_it_is_called, 0, 4);
 	tcase_add_loop_test(answers, a_refusal_before_the_stream_is_told_with_its_status, 0,
 			    COUNT(refusals));
+	tcase_add_test(answers, counts_of_bedrock_serve_where_the_model_told_none);
+	tcase_add_test(answers, counts_of_the_model_are_better_than_bedrocks);
+	tcase_add_test(answers, counts_in_the_middle_are_taken_out_of_the_frame);
+	tcase_add_loop_test(answers, a_chunk_without_an_event_ends_the_answer, 0, 6);
+	tcase_add_test(answers, an_error_of_the_model_is_one_in_its_wrapping);
 	suite_add_tcase(suite, answers);
 	tcase_add_test(requests, neighbours_of_one_role_are_one_message_and_blank_texts_are_none);
 	tcase_add_test(requests, calls_and_results_have_their_blocks);
@@ -676,6 +878,11 @@ int main(void)
 	tcase_add_test(requests, documents_get_names_that_are_allowed);
 	tcase_add_loop_test(requests, options_stand_where_the_api_wants_them, 0, COUNT(options));
 	tcase_add_loop_test(requests, tools_and_the_choice_among_them, 0, COUNT(choices));
+	tcase_add_test(requests, what_cannot_stand_beside_thinking_is_left_out);
+	tcase_add_test(requests, results_come_before_all_else_of_a_turn);
+	tcase_add_test(requests,
+		       invoke_has_anthropics_body_with_a_version_and_without_model_and_stream);
+	tcase_add_loop_test(requests, invoke_takes_no_urls, 0, 2);
 	tcase_add_test(requests, a_format_of_the_answer_is_left_out);
 	tcase_add_loop_test(requests, what_the_api_cannot_take_is_refused_with_its_place, 0, 6);
 	tcase_add_test(requests, options_that_change_the_answer_are_refused);

@@ -10,12 +10,13 @@
  */
 #include "codec/dialects/bedrock.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sluice/error.h>
+#include "codec/base64.h"
 #include "codec/json_writer.h"
 #include "codec/prompt_read.h"
+#include "codec/tool_calls.h"
 
 /* ---- Converse: the answer */
 
@@ -111,14 +112,6 @@ static struct bedrock_block *begin_block(struct bedrock_converse *s, int64_t num
 	return b;
 }
 
-static struct sl_slice make_id(uint32_t call, struct decoded *d)
-{
-	char *id = decoded_alloc(d, 24);
-
-	return id ? sl_slice(id, (size_t)snprintf(id, 24, "tooluse_%" PRIu32, call))
-		  : (struct sl_slice){0};
-}
-
 static struct bedrock_block *begin_call(struct bedrock_converse *s, int64_t number,
 					struct json tool_use, struct decoded *d)
 {
@@ -131,7 +124,7 @@ static struct bedrock_block *begin_call(struct bedrock_converse *s, int64_t numb
 	decoded_add(d, &(struct sl_event){
 			       .kind = SL_EVENT_TOOL_START,
 			       .index = b->call,
-			       .s = {id.n ? id : make_id(b->call, d),
+			       .s = {id.n ? id : tool_calls_make_id(0, 0, b->call, d),
 				     decoded_string(d, json_get(tool_use, "name"), NULL)},
 		       });
 	return b;
@@ -377,17 +370,29 @@ static void put_stops(struct json_writer *w, const struct prompt *p)
 	json_writer_close(w);
 }
 
-static void put_inference(struct json_writer *w, const struct prompt *p)
+/* What is reasoned counts as a part of the answer: the limit must lie above the budget. */
+static void put_max_tokens(struct json_writer *w, struct json given, int64_t budget)
 {
-	static const struct prompt_word words[] = {{PROMPT_MAX_TOKENS, "maxTokens"},
-						   {PROMPT_TOP_P, "topP"}};
+	int64_t n;
+
+	json_writer_key(w, "maxTokens");
+	if (budget > 0 && json_int(given, &n) == 0 && n <= budget)
+		json_writer_int(w, n > 0 ? budget + n : budget + 1);
+	else
+		json_writer_token(w, given);
+}
+
+static void put_inference(struct json_writer *w, const struct prompt *p, int64_t budget)
+{
 	bool temperature = is_given(p, PROMPT_TEMPERATURE), stop = is_given(p, PROMPT_STOP);
 
 	if (!temperature && !stop && !is_given(p, PROMPT_MAX_TOKENS) && !is_given(p, PROMPT_TOP_P))
 		return;
 	json_writer_key(w, "inferenceConfig");
 	json_writer_object(w);
-	prompt_put_options(w, p, words, sizeof(words) / sizeof(*words));
+	if (is_given(p, PROMPT_MAX_TOKENS))
+		put_max_tokens(w, p->option[PROMPT_MAX_TOKENS], budget);
+	json_writer_member(w, "topP", p->option[PROMPT_TOP_P]);
 	if (temperature)
 		put_temperature(w, p->option[PROMPT_TEMPERATURE]);
 	if (stop)
@@ -395,32 +400,9 @@ static void put_inference(struct json_writer *w, const struct prompt *p)
 	json_writer_close(w);
 }
 
-/* How many tokens the model may reason with; 0: none were asked for. */
-static int64_t thinking_budget(const struct prompt *p)
-{
-	static const struct {
-		const char *effort;
-		int64_t budget;
-	} efforts[] = {
-		{"minimal", 1024}, {"low", 2048},    {"medium", 8192},
-		{"high", 16384},   {"xhigh", 32768},
-	};
-	int64_t n;
-
-	if (json_int(p->option[PROMPT_BUDGET], &n) == 0)
-		return n;
-	for (size_t i = 0; i < sizeof(efforts) / sizeof(*efforts); i++) {
-		if (json_is(p->option[PROMPT_EFFORT], efforts[i].effort))
-			return efforts[i].budget;
-	}
-	return 0;
-}
-
 /* What Converse hands to the model as it is, in the words of Anthropic's models. */
-static void put_model_fields(struct json_writer *w, const struct prompt *p)
+static void put_model_fields(struct json_writer *w, const struct prompt *p, int64_t budget)
 {
-	int64_t budget = thinking_budget(p);
-
 	if (budget <= 0 && !is_given(p, PROMPT_TOP_K))
 		return;
 	json_writer_key(w, "additionalModelRequestFields");
@@ -694,6 +676,14 @@ static void put_reasoning(struct json_writer *w, const struct prompt_part *part)
 	json_writer_close(w);
 }
 
+/* Most texts show it by their first character. */
+static bool has_text(struct json text)
+{
+	if (text.type != JSON_STRING || text.raw.n <= 2)
+		return false;
+	return (text.raw.p[1] > ' ' && text.raw.p[1] != '\\') || !prompt_is_blank(text);
+}
+
 /* Whether there is something to write of a part: the API refuses blank texts, and reasoning that
  * the model has not signed. */
 static bool is_kept(const struct prompt_part *part)
@@ -701,7 +691,7 @@ static bool is_kept(const struct prompt_part *part)
 	switch (part->kind) {
 	case PROMPT_TEXT:
 	case PROMPT_REFUSAL:
-		return !prompt_is_blank(part->text);
+		return has_text(part->text);
 	case PROMPT_REASONING:
 		return part->signature.type == JSON_STRING && part->signature.raw.n > 2;
 	default:
@@ -733,54 +723,73 @@ static int put_part(struct json_writer *w, const struct prompt_part *part, struc
 	}
 }
 
-/* The message that is being written: neighbours with the same role are one. */
-struct row {
-	bool open;
-	enum prompt_role role;
-};
-
-static void close_message(struct json_writer *w, struct row *row)
+/* The parts of message m that are results of calls, or all others. */
+static int put_parts(struct json_writer *w, struct place *place, size_t m, bool results)
 {
-	if (!row->open)
-		return;
-	json_writer_close(w);
-	json_writer_close(w);
-	row->open = false;
+	const struct prompt_message *message = &place->p->messages[m];
+	int r = 0;
+
+	for (size_t i = 0; i < message->n_parts && r == 0; i++) {
+		const struct prompt_part *part = &message->parts[i];
+
+		if ((part->kind == PROMPT_TOOL_RESULT) != results || !is_kept(part))
+			continue;
+		prompt_at(&place->at, "messages[%zu].content[%zu]", m, i);
+		r = put_part(w, part, place);
+	}
+	return r;
 }
 
-static void open_message(struct json_writer *w, struct row *row, enum prompt_role role)
+/* Whether there is something to write of a message. */
+static bool is_said(const struct prompt_message *m)
 {
-	if (row->open && row->role == role)
-		return;
-	close_message(w, row);
+	for (size_t i = 0; i < m->n_parts && m->role != PROMPT_SYSTEM; i++) {
+		if (is_kept(&m->parts[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Writes messages `at` to `end`, which are of one role, as one; results of calls come first, as the
+ * models demand. */
+static int put_turn(struct json_writer *w, struct place *place, size_t at, size_t end)
+{
+	const struct prompt_message *messages = place->p->messages;
+	int r = 0;
+
 	json_writer_object(w);
-	json_writer_member_string(w, "role",
-				  role == PROMPT_ASSISTANT ? SL_LIT("assistant") : SL_LIT("user"));
+	json_writer_member_string(
+		w, "role", messages[at].role == PROMPT_USER ? SL_LIT("user") : SL_LIT("assistant"));
 	json_writer_key(w, "content");
 	json_writer_array(w);
-	*row = (struct row){true, role};
+	for (int results = 1; results >= 0; results--) {
+		for (size_t m = at; m < end; m++) {
+			if (is_said(&messages[m]) && r == 0)
+				r = put_parts(w, place, m, results);
+		}
+	}
+	json_writer_close(w);
+	json_writer_close(w);
+	return r;
 }
 
 static int put_messages(struct json_writer *w, struct place *place)
 {
 	const struct prompt *p = place->p;
-	struct row row = {0};
+	size_t end;
 	int r = 0;
 
 	json_writer_key(w, "messages");
 	json_writer_array(w);
-	for (size_t m = 0; m < p->n_messages; m++) {
-		const struct prompt_message *message = &p->messages[m];
-
-		for (size_t i = 0; i < message->n_parts && r == 0; i++) {
-			if (message->role == PROMPT_SYSTEM || !is_kept(&message->parts[i]))
-				continue;
-			open_message(w, &row, message->role);
-			prompt_at(&place->at, "messages[%zu].content[%zu]", m, i);
-			r = put_part(w, &message->parts[i], place);
-		}
+	for (size_t at = 0; at < p->n_messages && r == 0; at = end) {
+		end = at + 1;
+		if (!is_said(&p->messages[at]))
+			continue;
+		while (end < p->n_messages && (!is_said(&p->messages[end]) ||
+					       p->messages[end].role == p->messages[at].role))
+			end++;
+		r = put_turn(w, place, at, end);
 	}
-	close_message(w, &row);
 	json_writer_close(w);
 	return r;
 }
@@ -821,9 +830,12 @@ int bedrock_converse_encode(struct prompt *p, const struct prompt_target *t, str
 		{PROMPT_BUDGET, NULL},
 	};
 	struct place place = {.p = p, .fault = fault};
+	int64_t budget = 0;
 	int r = prompt_settle(p, known, sizeof(known) / sizeof(*known), fault);
 
 	(void)t; /* the model, and that it is to stream, stand in the path */
+	if (r == 0)
+		r = anthropic_settle_thinking(p, &budget);
 	if (r == 0 && p->format != PROMPT_ANY_FORMAT)
 		r = prompt_drop(p, "response_format");
 	if (r < 0)
@@ -834,9 +846,181 @@ int bedrock_converse_encode(struct prompt *p, const struct prompt_target *t, str
 		r = put_system(w, &place);
 	if (r < 0)
 		return r;
-	put_inference(w, p);
-	put_model_fields(w, p);
+	put_inference(w, p, budget);
+	put_model_fields(w, p, budget);
 	r = put_tools(w, p);
+	json_writer_close(w);
+	return r;
+}
+
+/* ---- Invoke: Anthropic's events, each wrapped in {"bytes":"base64"} */
+
+#define METRICS    "amazon-bedrock-invocationMetrics"
+#define VERSION    "bedrock-2023-05-31"
+#define KEEP_BYTES 4096
+
+void bedrock_invoke_init(void *state, const struct sl_reader_options *o)
+{
+	struct bedrock_invoke *s = state;
+
+	*s = (struct bedrock_invoke){.event.max = SIZE_MAX, .clean.max = SIZE_MAX};
+	anthropic_init(&s->anthropic, o);
+}
+
+void bedrock_invoke_fini(void *state)
+{
+	struct bedrock_invoke *s = state;
+
+	anthropic_fini(&s->anthropic);
+	sl_buf_fini(&s->event);
+	sl_buf_fini(&s->clean);
+}
+
+bool bedrock_invoke_is_complete(const void *state)
+{
+	const struct bedrock_invoke *s = state;
+
+	return s->ended || anthropic_is_complete(&s->anthropic);
+}
+
+static void empty(struct sl_buf *b)
+{
+	b->len = 0;
+	if (b->cap > KEEP_BYTES)
+		sl_buf_fini(b);
+}
+
+/* 1: s->event is what was wrapped; 0: there is nothing. */
+static int unwrap(struct bedrock_invoke *s, struct sl_slice payload, struct decoded *d)
+{
+	struct json object, bytes;
+	int r;
+
+	empty(&s->event);
+	empty(&s->clean);
+	if (json_parse(payload, &object) < 0)
+		return 0;
+	bytes = json_get(object, "bytes");
+	if (bytes.type != JSON_STRING)
+		return 0;
+	r = base64_decode(decoded_string(d, bytes, NULL), &s->event);
+	return r < 0 ? r : 1;
+}
+
+/* Bedrock adds its own counts to the last event: takes them out, for clients that know Anthropic's.
+ * 1: *event is without, and *metrics are they; 0: there are none. */
+static int take_metrics(struct bedrock_invoke *s, struct sl_slice *event, struct json *metrics)
+{
+	struct json_writer w;
+	struct json_walk walk;
+	struct json object, value;
+	struct sl_slice key;
+
+	if (event->n == 0 || !memmem(event->p, event->n, METRICS, sizeof(METRICS) - 1) ||
+	    json_parse(*event, &object) < 0)
+		return 0;
+	*metrics = json_get(object, METRICS);
+	if (metrics->type != JSON_OBJECT)
+		return 0;
+	json_writer_init(&w, &s->clean);
+	json_writer_object(&w);
+	json_walk_init(&walk, object);
+	while (json_walk_next(&walk, &key, &value) == 1) {
+		if (sl_slice_is(key, METRICS))
+			continue;
+		json_writer_raw_key(&w, key);
+		json_writer_token(&w, value);
+	}
+	json_writer_close(&w);
+	*event = sl_buf_slice(&s->clean);
+	return w.failure < 0 ? w.failure : 1;
+}
+
+/* Where the model's own events counted nothing, Bedrock's counts are the usage. */
+static bool add_metrics(const struct anthropic_counts *told, struct json metrics, struct decoded *d)
+{
+	struct sl_event e = {.kind = SL_EVENT_USAGE, .usage = SL_USAGE_NONE};
+
+	if (told->input >= 0 || told->output >= 0)
+		return false;
+	e.usage.cached = count_of(metrics, "cacheReadInputTokenCount");
+	e.usage.cache_write = count_of(metrics, "cacheWriteInputTokenCount");
+	e.usage.prompt = with_cache(count_of(metrics, "inputTokenCount"), e.usage.cached,
+				    e.usage.cache_write);
+	e.usage.completion = count_of(metrics, "outputTokenCount");
+	if (!sl_usage_known(&e.usage))
+		return false;
+	decoded_add(d, &e);
+	return true;
+}
+
+static int tell_unwrapped(struct bedrock_invoke *s, struct decoded *d)
+{
+	struct sl_slice event = sl_buf_slice(&s->event);
+	struct json metrics;
+	int has_metrics = take_metrics(s, &event, &metrics);
+	int verdict;
+
+	if (has_metrics < 0)
+		return has_metrics;
+	verdict = anthropic_decode(&s->anthropic, &(struct message){.data = event}, d);
+	if (has_metrics == 0 || (verdict != VERDICT_END && verdict != VERDICT_ENTRY))
+		return verdict;
+	if (!add_metrics(&s->anthropic.counts, metrics, d))
+		return verdict;
+	if (verdict == VERDICT_END) {
+		/* An end can tell nothing: the end of the body will be it. */
+		s->ended = true;
+		d->frame = SL_LIT("{\"type\":\"ping\"}");
+	}
+	return d->failure < 0 ? d->failure : VERDICT_ENTRY;
+}
+
+int bedrock_invoke_decode(void *state, const struct message *m, struct decoded *d)
+{
+	struct bedrock_invoke *s = state;
+	int r;
+
+	if (m->error)
+		return take_error(m, s->anthropic.client_key, d);
+	if (s->ended || !sl_slice_is(m->name, "chunk"))
+		return VERDICT_SKIP;
+	r = unwrap(s, m->data, d);
+	if (r == 0)
+		return decoded_fail(d, SL_CODE_BAD_FRAME,
+				    "the upstream sent a chunk without an event in it");
+	return r < 0 ? r : tell_unwrapped(s, d);
+}
+
+/* Images and documents are taken as data only, other than by Anthropic itself. */
+static int refuse_urls(const struct prompt_part *parts, size_t n, const struct place *place)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (parts[i].url.type != JSON_NONE)
+			return refuse_part(place, "Bedrock takes data only, no URL");
+		r = refuse_urls(parts[i].content, parts[i].n_content, place);
+	}
+	return r;
+}
+
+int bedrock_invoke_encode(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
+			  struct request_fault *fault)
+{
+	struct place place = {.p = p, .fault = fault};
+	int r = 0;
+
+	(void)t;
+	for (size_t m = 0; m < p->n_messages && r == 0; m++) {
+		prompt_at(&place.at, "messages[%zu].content", m);
+		r = refuse_urls(p->messages[m].parts, p->messages[m].n_parts, &place);
+	}
+	if (r < 0)
+		return r;
+	json_writer_object(w);
+	json_writer_member_string(w, "anthropic_version", SL_LIT(VERSION));
+	r = anthropic_put_request(p, w, fault);
 	json_writer_close(w);
 	return r;
 }

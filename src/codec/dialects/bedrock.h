@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include "codec/dialect.h"
+#include "codec/dialects/anthropic.h"
 
 /* More blocks at one time are not read; the API has one. */
 #define BEDROCK_BLOCKS_MAX 32
@@ -24,11 +25,25 @@ struct bedrock_converse {
 	uint32_t n_calls;
 };
 
+struct bedrock_invoke {
+	struct anthropic anthropic;
+	bool ended; /* the last event was seen */
+	/* the event that is told: as it was wrapped, and without what is Bedrock's in it */
+	struct sl_buf event, clean;
+};
+
 void bedrock_converse_init(void *state, const struct sl_reader_options *o);
 void bedrock_converse_fini(void *state);
 int bedrock_converse_decode(void *state, const struct message *m, struct decoded *d);
 bool bedrock_converse_is_complete(const void *state);
 int bedrock_converse_encode(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
 			    struct request_fault *fault);
+
+void bedrock_invoke_init(void *state, const struct sl_reader_options *o);
+void bedrock_invoke_fini(void *state);
+int bedrock_invoke_decode(void *state, const struct message *m, struct decoded *d);
+bool bedrock_invoke_is_complete(const void *state);
+int bedrock_invoke_encode(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
+			  struct request_fault *fault);
 
 #endif
