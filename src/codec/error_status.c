@@ -27,7 +27,6 @@ static const struct {
 	{"badrequest*", 400},
 	{"invalidargument", 400},
 	{"failedprecondition", 400},
-	{"validation*", 400},
 	{"contextlengthexceeded", 400},
 	{"contentfilter", 400},
 	{"exceedcontextsize*", 400},
@@ -44,10 +43,8 @@ static const struct {
 	{"billing*", 402},
 	{"permission*", 403},
 	{"forbidden*", 403},
-	{"accessdenied*", 403},
 	{"notfound*", 404},
 	{"modelnotfound", 404},
-	{"resourcenotfound*", 404},
 	{"conflict*", 409},
 	{"requesttoolarge", 413},
 	{"ratelimit*", 429},
@@ -63,10 +60,14 @@ static const struct {
 	{"overloaded*", 503},
 	{"serviceunavailable*", 503},
 	{"unavailable*", 503},
-	{"modelnotready*", 503},
 	{"timeout*", 504},
-	{"modeltimeout*", 504},
 	{"deadlineexceeded", 504},
+	/* AWS's exceptions */
+	{"validation*", 400},
+	{"accessdenied*", 403},
+	{"resourcenotfound*", 404},
+	{"modelnotready*", 503},
+	{"modeltimeout*", 504},
 };
 
 static bool matches(struct sl_slice word, const char *pattern)
