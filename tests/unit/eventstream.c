@@ -67,3 +67,27 @@ void eventstream_put_named(struct sl_buf *out, const char *type, const char *nam
 	eventstream_put(out, sl_buf_slice(&headers), payload);
 	sl_buf_fini(&headers);
 }
+
+void eventstream_put_chunk(struct sl_buf *out, struct sl_slice event)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	struct sl_buf payload = {.max = SIZE_MAX};
+
+	sl_buf_put_str(&payload, "{\"p\":\"ab\",\"bytes\":\"");
+	for (size_t i = 0; i < event.n; i += 3) {
+		uint32_t bits = (uint32_t)(unsigned char)event.p[i] << 16;
+
+		if (i + 1 < event.n)
+			bits |= (uint32_t)(unsigned char)event.p[i + 1] << 8;
+		if (i + 2 < event.n)
+			bits |= (unsigned char)event.p[i + 2];
+		sl_buf_putc(&payload, digits[bits >> 18]);
+		sl_buf_putc(&payload, digits[bits >> 12 & 63]);
+		sl_buf_putc(&payload, i + 1 < event.n ? digits[bits >> 6 & 63] : '=');
+		sl_buf_putc(&payload, i + 2 < event.n ? digits[bits & 63] : '=');
+	}
+	sl_buf_put_str(&payload, "\"}");
+	eventstream_put_named(out, "event", "chunk", sl_buf_slice(&payload));
+	sl_buf_fini(&payload);
+}

@@ -15,4 +15,7 @@ void eventstream_put(struct sl_buf *out, struct sl_slice headers, struct sl_slic
 void eventstream_put_named(struct sl_buf *out, const char *type, const char *name,
 			   struct sl_slice payload);
 
+/* Appends what InvokeModelWithResponseStream makes of an event of a model. */
+void eventstream_put_chunk(struct sl_buf *out, struct sl_slice event);
+
 #endif

@@ -334,31 +334,6 @@ END_TEST
 
 /* ---- Invoke */
 
-static void put_chunk(struct sl_buf *body, const char *event)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	struct sl_buf payload = {.max = SIZE_MAX};
-	size_t n = strlen(event);
-
-	sl_buf_put_str(&payload, "{\"p\":\"ab\",\"bytes\":\"");
-	for (size_t i = 0; i < n; i += 3) {
-		uint32_t bits = (uint32_t)(unsigned char)event[i] << 16;
-
-		if (i + 1 < n)
-			bits |= (uint32_t)(unsigned char)event[i + 1] << 8;
-		if (i + 2 < n)
-			bits |= (unsigned char)event[i + 2];
-		sl_buf_putc(&payload, digits[bits >> 18]);
-		sl_buf_putc(&payload, digits[bits >> 12 & 63]);
-		sl_buf_putc(&payload, i + 1 < n ? digits[bits >> 6 & 63] : '=');
-		sl_buf_putc(&payload, i + 2 < n ? digits[bits & 63] : '=');
-	}
-	sl_buf_put_str(&payload, "\"}");
-	eventstream_put_named(body, "event", "chunk", sl_buf_slice(&payload));
-	sl_buf_fini(&payload);
-}
-
 static struct collected *read_invoke(struct sl_buf *body)
 {
 	struct sl_reader_options o = stream_options(SL_DIALECT_BEDROCK_INVOKE);
@@ -381,8 +356,8 @@ START_TEST(counts_of_bedrock_serve_where_the_model_told_none)
 	struct sl_buf body = {.max = SIZE_MAX};
 	struct collected *c;
 
-	put_chunk(&body, FINISHED "}");
-	put_chunk(&body, STOPPED);
+	eventstream_put_chunk(&body, SL_LIT(FINISHED "}"));
+	eventstream_put_chunk(&body, SL_LIT(STOPPED));
 	c = read_invoke(&body);
 	ck_assert(c->ended);
 	ck_assert_int_eq(c->usage.prompt, 5);
@@ -399,8 +374,9 @@ START_TEST(counts_of_the_model_are_better_than_bedrocks)
 	struct sl_buf body = {.max = SIZE_MAX};
 	struct collected *c;
 
-	put_chunk(&body, FINISHED ",\"usage\":{\"input_tokens\":7,\"output_tokens\":9}}");
-	put_chunk(&body, STOPPED);
+	eventstream_put_chunk(
+		&body, SL_LIT(FINISHED ",\"usage\":{\"input_tokens\":7,\"output_tokens\":9}}"));
+	eventstream_put_chunk(&body, SL_LIT(STOPPED));
 	c = read_invoke(&body);
 	ck_assert(c->ended);
 	ck_assert_int_eq(c->usage.prompt, 7);
@@ -414,9 +390,10 @@ START_TEST(counts_in_the_middle_are_taken_out_of_the_frame)
 	struct sl_buf body = {.max = SIZE_MAX};
 	struct collected *c;
 
-	put_chunk(&body, "{\"a\\u0062\":1,\"amazon-bedrock-invocationMetrics\":{},"
-			 "\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
-			 "\"usage\":{\"output_tokens\":9}}");
+	eventstream_put_chunk(
+		&body, SL_LIT("{\"a\\u0062\":1,\"amazon-bedrock-invocationMetrics\":{},"
+			      "\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+			      "\"usage\":{\"output_tokens\":9}}"));
 	c = read_invoke(&body);
 	ck_assert(c->ended);
 	ck_assert_str_eq(buf_str(&c->frames),
@@ -447,8 +424,9 @@ START_TEST(an_error_of_the_model_is_one_in_its_wrapping)
 	struct sl_buf body = {.max = SIZE_MAX};
 	struct collected *c;
 
-	put_chunk(&body, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
-			 "\"message\":\"m\"}}");
+	eventstream_put_chunk(&body,
+			      SL_LIT("{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+				     "\"message\":\"m\"}}"));
 	c = read_invoke(&body);
 	ck_assert(c->failed);
 	ck_assert_str_eq(buf_str(&c->message), "m");
