@@ -24,6 +24,7 @@ struct message {
 	struct sl_slice name; /* the event's, where the framing has names */
 	struct sl_slice data;
 	bool stray; /* stood outside of the framing: counts only if it is an error */
+	bool error; /* the framing says that it is one: `name` is its type, `data` JSON or words */
 };
 
 /* What a decoder says of a message. */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include "codec/dialects/anthropic.h"
+#include "codec/dialects/bedrock.h"
 #include "codec/dialects/responses.h"
 #include "codec/openai.h"
 #include "codec/whole.h"
@@ -73,6 +74,28 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.fini = anthropic_fini,
 			.decode = anthropic_decode,
 			.is_complete = anthropic_is_complete,
+		},
+	[SL_DIALECT_BEDROCK_CONVERSE] =
+		{
+			.name = "bedrock_converse",
+			.framing = &framing_eventstream,
+			.state_size = sizeof(struct bedrock_converse),
+			.init = bedrock_converse_init,
+			.fini = bedrock_converse_fini,
+			.decode = bedrock_converse_decode,
+			.is_complete = bedrock_converse_is_complete,
+			.encode = bedrock_converse_encode,
+		},
+	[SL_DIALECT_BEDROCK_INVOKE] =
+		{
+			.name = "bedrock_invoke",
+			.framing = &framing_eventstream,
+			.state_size = sizeof(struct bedrock_invoke),
+			.init = bedrock_invoke_init,
+			.fini = bedrock_invoke_fini,
+			.decode = bedrock_invoke_decode,
+			.is_complete = bedrock_invoke_is_complete,
+			.encode = bedrock_invoke_encode,
 		},
 };
 

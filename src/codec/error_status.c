@@ -62,6 +62,12 @@ static const struct {
 	{"unavailable*", 503},
 	{"timeout*", 504},
 	{"deadlineexceeded", 504},
+	/* AWS's exceptions */
+	{"validation*", 400},
+	{"accessdenied*", 403},
+	{"resourcenotfound*", 404},
+	{"modelnotready*", 503},
+	{"modeltimeout*", 504},
 };
 
 static bool matches(struct sl_slice word, const char *pattern)

@@ -12,7 +12,8 @@ struct framing {
 	/* The bytes must stay valid until next() has returned 0. */
 	void (*feed)(void *state, const char *bytes, size_t n);
 	/* 1: the next message, good until the next call. 0: more bytes are needed. -SL_E_LIMIT: a
-	 * message is too long. -SL_E_NOMEM. */
+	 * message is too long. -SL_E_SYNTAX: the bytes are not of this kind, or damaged; no more
+	 * comes. -SL_E_NOMEM. */
 	int (*next)(void *state, struct message *m);
 	/* After the last byte, until it gives no more: what stands there unfinished. It may be cut
 	 * off anywhere. */
@@ -20,5 +21,6 @@ struct framing {
 };
 
 extern const struct framing framing_sse;
+extern const struct framing framing_eventstream; /* of AWS */
 
 #endif

@@ -213,6 +213,9 @@ static int next_of_stream(struct sl_reader *r, struct sl_entry *entry)
 			return reader_say_failed(r, SL_CODE_FRAME_TOO_BIG,
 						 "the upstream sent a frame larger than the limit",
 						 entry);
+		if (result == -SL_E_SYNTAX)
+			return reader_say_failed(r, SL_CODE_BAD_FRAME,
+						 "the upstream sent a damaged frame", entry);
 		if (result < 0)
 			return result;
 		if (last && is_cut_off(&m))
@@ -230,8 +233,9 @@ static enum mode mode_of_byte(const struct sl_reader *r, char c)
 		return MODE_PAGE;
 	if (c == '{' || c == '[')
 		return MODE_BODY_JSON;
-	/* Called JSON, and no field of an event stream either. */
-	if (r->json_type && !memchr("deir:", c, 5))
+	/* Called JSON, and no field of an event stream either, nor the length of a binary
+	 * message. */
+	if (r->json_type && !memchr("deir:", c, 5) && (unsigned char)c > 1)
 		return MODE_BODY_JSON;
 	return MODE_STREAM;
 }
@@ -256,7 +260,7 @@ static int open_mode(struct sl_reader *r)
 			int result = framing->next(r->framing, &m);
 
 			r->in_len = 0;
-			return result == -SL_E_LIMIT ? 0 : result;
+			return result == -SL_E_NOMEM ? result : 0;
 		}
 	} else {
 		r->in += n;

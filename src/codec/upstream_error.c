@@ -135,8 +135,9 @@ static int put_refusal(struct sl_buf *out, struct json refusal)
 
 static int put_message(struct sl_buf *out, struct json v)
 {
-	static const char *const names[] = {"message", "msg",   "detail",
-					    "error",   "title", "error_description"};
+	static const char *const names[] = {
+		"message", "Message", "msg", "detail", "error", "title", "error_description",
+	};
 	struct json_walk w;
 	struct json item;
 	struct sl_slice key;
@@ -247,6 +248,52 @@ int upstream_error_take(struct upstream_error *e, struct json value, bool client
 	return take_value(e, 0, value, client_key);
 }
 
+/* The text as one line of valid UTF-8. */
+static int put_clean(struct sl_buf *out, struct sl_slice text)
+{
+	if (utf8_clean(text, out) < 0)
+		return -SL_E_NOMEM;
+	for (size_t i = 0; i < out->len; i++) {
+		if (out->p[i] == '\n' || out->p[i] == '\r')
+			out->p[i] = ' ';
+	}
+	return 0;
+}
+
+/* Clean text: an object that describes the error, or words. */
+static int take_described(struct upstream_error *e, int http_status, struct sl_slice text,
+			  bool client_key)
+{
+	char excerpt[ERROR_EXCERPT_MAX];
+	struct json json;
+	int r;
+
+	if (json_parse(text, &json) == 0 && json.type == JSON_OBJECT)
+		return take_value(e, http_status, json, client_key);
+	if (!client_key && (http_status == 401 || http_status == 403))
+		return say_auth(e, http_status);
+	r = begin(e, error_status_of_http(http_status));
+	if (r == 0)
+		set(e, 0, error_excerpt(text, excerpt));
+	return r;
+}
+
+int upstream_error_take_named(struct upstream_error *e, struct sl_slice type, struct sl_slice text,
+			      bool client_key)
+{
+	struct sl_buf clean = {.max = SIZE_MAX};
+	int r = put_clean(&clean, text);
+
+	if (r == 0)
+		r = take_described(e, error_status_of_word(type), sl_buf_slice(&clean), client_key);
+	if (r == 0 && e->event.s[1].n == 0 && utf8_valid_prefix(type) == type.n)
+		set(e, 1, type);
+	if (r == 0 && e->event.s[0].n == 0)
+		set(e, 0, e->event.s[1].n ? e->event.s[1] : SL_LIT("the upstream failed"));
+	sl_buf_fini(&clean);
+	return r;
+}
+
 /* The value that describes the error in a JSON body, whichever it is. */
 static struct json error_in_body(struct json body)
 {
@@ -300,18 +347,6 @@ static int take_clean_body(struct upstream_error *e, int http_status, struct sl_
 	if (json.type == JSON_NULL || json.raw.n <= 2)
 		return take_excerpt(e, http_status, (struct sl_slice){0});
 	return take_value(e, http_status, json, client_key);
-}
-
-/* The text as one line of valid UTF-8. */
-static int put_clean(struct sl_buf *out, struct sl_slice text)
-{
-	if (utf8_clean(text, out) < 0)
-		return -SL_E_NOMEM;
-	for (size_t i = 0; i < out->len; i++) {
-		if (out->p[i] == '\n' || out->p[i] == '\r')
-			out->p[i] = ' ';
-	}
-	return 0;
 }
 
 int upstream_error_take_body(struct upstream_error *e, int http_status, struct sl_slice body,

@@ -37,6 +37,11 @@ int upstream_error_copy(struct upstream_error *e, const struct sl_event *from);
  * must be valid UTF-8. */
 int upstream_error_take(struct upstream_error *e, struct json value, bool client_key);
 
+/* The same for an error whose type stands outside of it, as a word; any bytes. `text` is an object
+ * that describes it, or bare text. */
+int upstream_error_take_named(struct upstream_error *e, struct sl_slice type, struct sl_slice text,
+			      bool client_key);
+
 /* The body of a response with another status than 2xx; any bytes, also none. */
 int upstream_error_take_body(struct upstream_error *e, int http_status, struct sl_slice body,
 			     bool client_key);

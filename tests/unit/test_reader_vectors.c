@@ -20,6 +20,8 @@ static const char *const files[] = {
 	"dialects/azure.json",
 	"dialects/openai_responses.json",
 	"dialects/anthropic.json",
+	"dialects/bedrock_converse.json",
+	"dialects/bedrock_invoke_anthropic.json",
 	"quirks.json",
 };
 #define N_FILES ((int)(sizeof(files) / sizeof(*files)))
@@ -51,6 +53,8 @@ static const struct {
 	{"azure", SL_DIALECT_OPENAI_CHAT},
 	{"openai_responses", SL_DIALECT_RESPONSES},
 	{"anthropic", SL_DIALECT_ANTHROPIC},
+	{"bedrock_converse", SL_DIALECT_BEDROCK_CONVERSE},
+	{"bedrock_invoke_anthropic", SL_DIALECT_BEDROCK_INVOKE},
 };
 
 static int row_of(const cJSON *test_case)
@@ -146,7 +150,8 @@ static void check_error(struct collected *c, const cJSON *expected)
 	const cJSON *code = get(expected, "code"), *status = get(expected, "status");
 	char digits[32];
 
-	if (strcmp(str(get(expected, "message")), "*") == 0) {
+	if (strcmp(str(get(expected, "message")), "*") == 0 ||
+	    strcmp(str(get(expected, "type")), "parse") == 0) {
 		/* Which words and codes these get is ours. */
 		ck_assert_uint_gt(c->message.len, 0);
 	} else {
@@ -248,6 +253,18 @@ START_TEST(the_entries_are_right_however_the_bytes_are_cut)
 }
 END_TEST
 
+/* As what the frames can be read again. Those of Bedrock's Converse cannot be: what they are called
+ * is not in them. */
+static bool can_replay(const cJSON *test_case, enum sl_dialect *as)
+{
+	if (!is_ours(test_case))
+		return false;
+	*as = dialects[row_of(test_case)].dialect;
+	if (*as == SL_DIALECT_BEDROCK_INVOKE)
+		*as = SL_DIALECT_ANTHROPIC;
+	return *as != SL_DIALECT_BEDROCK_CONVERSE;
+}
+
 /* The frames as an event stream, ended as the first reading was. */
 static struct sl_buf replay_of(struct collected *c)
 {
@@ -267,7 +284,7 @@ static struct sl_buf replay_of(struct collected *c)
 	return body;
 }
 
-static void check_again(const cJSON *test_case)
+static void check_again(const cJSON *test_case, enum sl_dialect as)
 {
 	struct sl_reader_options o = options_of(test_case), again;
 	struct sl_buf body = body_of(test_case), replay;
@@ -278,7 +295,7 @@ static void check_again(const cJSON *test_case)
 	collected_init(second);
 	collect(first, &o, sl_buf_slice(&body), NULL, NULL);
 	replay = replay_of(first);
-	again = stream_options(o.dialect);
+	again = stream_options(as);
 	collect(second, &again, sl_buf_slice(&replay), NULL, NULL);
 	ck_assert_str_eq(buf_str(&second->frames), buf_str(&first->frames));
 	ck_assert_str_eq(buf_str(&second->events), buf_str(&first->events));
@@ -297,8 +314,10 @@ START_TEST(a_mended_frame_means_the_same_and_needs_no_mending)
 
 	cJSON_ArrayForEach(test_case, vectors_cases(document))
 	{
-		if (is_ours(test_case))
-			check_again(test_case);
+		enum sl_dialect as;
+
+		if (can_replay(test_case, &as))
+			check_again(test_case, as);
 	}
 	cJSON_Delete(document);
 }

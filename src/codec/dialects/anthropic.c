@@ -1245,9 +1245,9 @@ static int64_t wanted_budget(const struct prompt *p)
 	return effort.type == JSON_NONE ? 0 : -1;
 }
 
-/* Sets *budget. With thinking some options must stay away, and a call cannot be forced: there the
- * call is what was asked for, and how to think only how to get it. */
-static int settle_thinking(struct prompt *p, int64_t *budget)
+/* With thinking some options must stay away, and a call cannot be forced: there the call is what was
+ * asked for, and how to think only how to get it. */
+int anthropic_settle_thinking(struct prompt *p, int64_t *budget)
 {
 	bool forced = p->n_tools > 0 && (p->choice == PROMPT_REQUIRED || p->choice == PROMPT_NAMED);
 	int r = 0;
@@ -1332,8 +1332,7 @@ static int settle_parts(struct prompt *p, struct request_fault *fault)
 	return r;
 }
 
-int anthropic_encode(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
-		     struct request_fault *fault)
+int anthropic_put_request(struct prompt *p, struct json_writer *w, struct request_fault *fault)
 {
 	int64_t budget = 0;
 	int r = settle_options(p, fault);
@@ -1341,11 +1340,9 @@ int anthropic_encode(struct prompt *p, const struct prompt_target *t, struct jso
 	if (r == 0)
 		r = settle_parts(p, fault);
 	if (r == 0)
-		r = settle_thinking(p, &budget);
+		r = anthropic_settle_thinking(p, &budget);
 	if (r < 0)
 		return r;
-	json_writer_object(w);
-	json_writer_member_string(w, "model", t->model);
 	put_max_tokens(w, p->option[PROMPT_MAX_TOKENS], budget);
 	put_system(w, p);
 	put_messages(w, p);
@@ -1354,8 +1351,17 @@ int anthropic_encode(struct prompt *p, const struct prompt_target *t, struct jso
 		put_choice(w, p);
 	}
 	put_options(w, p, budget);
-	if (r == 0)
-		r = put_format(w, p);
+	return r == 0 ? put_format(w, p) : r;
+}
+
+int anthropic_encode(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
+		     struct request_fault *fault)
+{
+	int r;
+
+	json_writer_object(w);
+	json_writer_member_string(w, "model", t->model);
+	r = anthropic_put_request(p, w, fault);
 	json_writer_key(w, "stream");
 	json_writer_bool(w, t->stream);
 	json_writer_close(w);

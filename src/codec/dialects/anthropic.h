@@ -48,4 +48,13 @@ int anthropic_unfold(struct json body, struct sl_buf *chunk, struct sl_buf *usag
 int anthropic_encode(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
 		     struct request_fault *fault);
 
+/* What other APIs for the same models share with it. */
+
+/* The members of a request beside model and stream, into an object that is open. Results as encode
+ * of struct dialect. */
+int anthropic_put_request(struct prompt *p, struct json_writer *w, struct request_fault *fault);
+/* Sets *budget: how many tokens may be spent thinking, 0: none. Drops what cannot stand beside it.
+ * 0 or -SL_E_NOMEM. */
+int anthropic_settle_thinking(struct prompt *p, int64_t *budget);
+
 #endif
