@@ -441,27 +441,26 @@ END_TEST
 	"\"stop_reason\":\"tool_use\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":3,"     \
 	"\"output_tokens\":5}}"
 
-static const char
-	whole_frames[] =
-		"{\"type\":\"message_start\",\"message\":{\"id\":\"i\", "
-		"\"type\":\"message\",\"role\":"
-		"\"assistant\",\"model\":\"m\", "
-		"\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
-		"\"usage\":{\"input_tokens\":3,\"output_tokens\":5}}}\n" START(0,
-									       "\"type\":"
-									       "\"thinking\","
-									       "\"thinking\":\"\","
-									       "\"signature\":\"\"") "\n" DELTA(0,
-														"\"type\":\"thinking_delta\",\"thinking\":\"t\"") "\n" DELTA(0,
-																					     "\"type\":\"signature_delta\",\"signature\":\"s\"") "\n" STOP(0) "\n" START(1, "\"type\":\"redacted_thinking\",\"data\":\"r\"") "\n" STOP(1) "\n" START(2, "\"type\":\"text\",\"text\":\"\",\"citations\":[]") "\n" DELTA(2,
-																																																       TEXT(
-																																																	       "a\\\"")) "\n" STOP(2) "\n" START(3,
-																																																						 "\"type\":\"new\",\"x\":1") "\n" STOP(3) "\n" START(4,
-																																																												     CALL_BLOCK("c",
-																																																														"f",
-																																																														"{}")) "\n" DELTA(4, ARGUMENTS("{\\\"b\\\": \\\"\\\\\\\"\\\"}")) "\n" STOP(4) "\n"
-																																																																							      "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\",\"stop_sequence\":"
-																																																																							      "null},\"usage\":{\"input_tokens\":3,\"output_tokens\":5}}\n";
+static const char whole_frames[] = "{\"type\":\"message_start\",\"message\":{\"id\":\"i\", "
+				   "\"type\":\"message\",\"role\":"
+				   "\"assistant\",\"model\":\"m\", "
+				   "\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
+				   "\"usage\":{\"input_tokens\":3,\"output_tokens\":5}}}\n" START(0,
+												  "\"type\":"
+												  "\"thinking\","
+												  "\"thinking\":\"\","
+												  "\"signature\":\"\"") "\n" DELTA(0,
+																   "\"type\":\"thinking_delta\",\"thinking\":\"t\"") "\n" DELTA(0,
+																								"\"type\":\"signature_delta\",\"signature\":\"s\"") "\n" STOP(0) "\n" START(1, "\"type\":\"redacted_thinking\",\"data\":\"r\"") "\n" STOP(1) "\n" START(2,
+																																											"\"type\":\"text\",\"text\":\"\",\"citations\":[]") "\n" DELTA(2, TEXT("a\\\"")) "\n" STOP(2) "\n" START(3,
+																																																								 "\"type\":\"new\",\"x\":1") "\n" STOP(3) "\n" START(4,
+																																																														     CALL_BLOCK("c",
+																																																																"f",
+																																																																"{}")) "\n" DELTA(4,
+																																																																		  ARGUMENTS(
+																																																																			  "{\\\"b\\\": \\\"\\\\\\\"\\\"}")) "\n" STOP(4) "\n"
+																																																																									 "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\",\"stop_sequence\":"
+																																																																									 "null},\"usage\":{\"input_tokens\":3,\"output_tokens\":5}}\n";
 
 static const char whole_events[] =
 	"meta i m|usage 3 5 8 -1 -1 -1|start reasoning|reasoning t|signature 0 s|end reasoning|"

@@ -275,16 +275,15 @@ static const struct {
 			     CALL("c")),
 		   USER(RESULT("c"))),
 	  .option[PROMPT_BUDGET] = NUMBER("2000")},
-	 HEAD SAYS(
-		 USER_SAYS
-		 ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":"
-		 "\"t\",\"signature\":\"s\"}," CALL_OF("c") "]},{\"role\":\"user\",\"content\":"
-							    "[" RESULT_OF(
-								    "c") "]}") ",\"thinking\":{"
-									       "\"type\":"
-									       "\"enabled\","
-									       "\"budget_tokens\":"
-									       "2000}" TAIL,
+	 HEAD SAYS(USER_SAYS
+		   ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":"
+		   "\"t\",\"signature\":\"s\"}," CALL_OF(
+			   "c") "]},{\"role\":\"user\",\"content\":"
+				"[" RESULT_OF("c") "]}") ",\"thinking\":{"
+							 "\"type\":"
+							 "\"enabled\","
+							 "\"budget_tokens\":"
+							 "2000}" TAIL,
 	 ""},
 	{{MESSAGES(USER_TEXT, ASSISTANT(TEXT("a"))), .option[PROMPT_EFFORT] = STRING("low")},
 	 HEAD SAYS(USER_SAYS ",{\"role\":\"assistant\",\"content\":\"a\"}") TAIL,
