@@ -80,13 +80,15 @@
 	}
 
 /* The body, from its messages on … */
-#define HEAD         "{\"model\":\"m\\\"x\",\"max_tokens\":32000,"
-#define SAYS(s)      "\"messages\":[" s "]"
-#define USER_SAYS    "{\"role\":\"user\",\"content\":\"u\"}"
-#define F            ",\"tools\":[{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}]"
-#define CALL_OF(i)   "{\"type\":\"tool_use\",\"id\":\"" i "\",\"name\":\"f\",\"input\":{}}"
-#define RESULT_OF(i) "{\"type\":\"tool_result\",\"tool_use_id\":\"" i "\",\"content\":\"r\"}"
-#define TAIL         ",\"stream\":true}"
+#define HEAD      "{\"model\":\"m\\\"x\",\"max_tokens\":32000,"
+#define SAYS(s)   "\"messages\":[" s "]"
+#define USER_SAYS "{\"role\":\"user\",\"content\":\"u\"}"
+#define F         ",\"tools\":[{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}]"
+#define CALL_C    "{\"type\":\"tool_use\",\"id\":\"c\",\"name\":\"f\",\"input\":{}}"
+#define RESULT_C                                                                           \
+	"{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"c\"," \
+	"\"content\":\"r\"}]}"
+#define TAIL ",\"stream\":true}"
 /* … and of one that has but the one message. */
 #define PLAIN HEAD SAYS(USER_SAYS)
 #define THINKING(max, budget)                       \
@@ -162,15 +164,15 @@ static const struct {
 		   "\"name\":\"f\",\"input\":{\"x\":1}},{\"type\":\"tool_use\",\"id\":\"c-2_\","
 		   "\"name\":\"g\",\"input\":{}},{\"type\":\"tool_use\",\"id\":\"_\",\"name\":"
 		   "\"h\",\"input\":{\"arguments\":\"[\"}}]},{\"role\":\"user\",\"content\":"
-		   "[" RESULT_OF(
-			   "a_b_c") ",{\"type\":\"tool_result\",\"tool_use_id\":\"c-2_\","
-				    "\"content\":[{\"type\":"
-				    "\"text\",\"text\":\"x\"},{\"type\":\"image\",\"source\":{"
-				    "\"type\":\"url\","
-				    "\"url\":\"http://"
-				    "i\"}}],\"is_error\":true},{\"type\":\"tool_result\","
-				    "\"tool_use_id\":\"_\"},{\"type\":\"text\",\"text\":\"u\"}]}")
-		 TAIL,
+		   "["
+		   "{\"type\":\"tool_result\",\"tool_use_id\":\"a_b_c\",\"content\":\"r\"}"
+		   ",{\"type\":\"tool_result\",\"tool_use_id\":\"c-2_\","
+		   "\"content\":[{\"type\":"
+		   "\"text\",\"text\":\"x\"},{\"type\":\"image\",\"source\":{"
+		   "\"type\":\"url\","
+		   "\"url\":\"http://"
+		   "i\"}}],\"is_error\":true},{\"type\":\"tool_result\","
+		   "\"tool_use_id\":\"_\"},{\"type\":\"text\",\"text\":\"u\"}]}") TAIL,
 	 ""},
 	/* tools */
 	{{MESSAGES(USER_TEXT),
@@ -267,23 +269,17 @@ static const struct {
 	 "reasoning_effort"},
 	{{MESSAGES(USER_TEXT, ASSISTANT(CALL("c")), USER(RESULT("c"))),
 	  .option[PROMPT_BUDGET] = NUMBER("2000")},
-	 HEAD SAYS(USER_SAYS ",{\"role\":\"assistant\",\"content\":[" CALL_OF(
-		 "c") "]},{\"role\":\"user\",\"content\":[" RESULT_OF("c") "]}") TAIL,
+	 HEAD "\"messages\":[" USER_SAYS ",{\"role\":\"assistant\",\"content\":[" CALL_C
+	      "]}," RESULT_C "]" TAIL,
 	 "thinking.budget_tokens"},
 	{{MESSAGES(USER_TEXT,
 		   ASSISTANT({PROMPT_REASONING, .text = STRING("t"), .signature = STRING("s")},
 			     CALL("c")),
 		   USER(RESULT("c"))),
 	  .option[PROMPT_BUDGET] = NUMBER("2000")},
-	 HEAD SAYS(USER_SAYS
-		   ",{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\",\"thinking\":"
-		   "\"t\",\"signature\":\"s\"}," CALL_OF(
-			   "c") "]},{\"role\":\"user\",\"content\":"
-				"[" RESULT_OF("c") "]}") ",\"thinking\":{"
-							 "\"type\":"
-							 "\"enabled\","
-							 "\"budget_tokens\":"
-							 "2000}" TAIL,
+	 HEAD "\"messages\":[" USER_SAYS ",{\"role\":\"assistant\",\"content\":[{\"type\":"
+	      "\"thinking\",\"thinking\":\"t\",\"signature\":\"s\"}," CALL_C "]}," RESULT_C
+	      "],\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2000}" TAIL,
 	 ""},
 	{{MESSAGES(USER_TEXT, ASSISTANT(TEXT("a"))), .option[PROMPT_EFFORT] = STRING("low")},
 	 HEAD SAYS(USER_SAYS ",{\"role\":\"assistant\",\"content\":\"a\"}") TAIL,
