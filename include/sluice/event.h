@@ -32,7 +32,7 @@ enum sl_event_kind {
 	SL_EVENT_USAGE,
 	/* s[0] normalised reason: stop length tool_calls content_filter error; s[1] the upstream's
 	 * own word, s[2] the stop sequence that was met (empty: none, or not told). May come again:
-	 * the last one counts. */
+	 * the last one counts. At the end of a log: n0 1 when the answer has a refusal in it. */
 	SL_EVENT_FINISH,
 	/* s[0] message, s[1] type, s[2] code (each may be empty), s[3] the upstream's whole error
 	 * object as JSON, or empty; n0 HTTP status to answer with while nothing was sent */

@@ -200,6 +200,8 @@ static struct sl_slice stop_reason(const struct encoder_entry *in)
 
 	if (!finish)
 		return SL_LIT("end_turn");
+	if (finish->n0 == 1) /* told as text here: this is what says what it was */
+		return SL_LIT("refusal");
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
 		if (sl_slice_is(finish->s[1], own[i]))
 			return finish->s[1];

@@ -95,3 +95,10 @@ int error_status_of_word(struct sl_slice word)
 	}
 	return 0;
 }
+
+int error_status_for(bool anthropic, int status)
+{
+	if (status != 503 && status != 529)
+		return status;
+	return anthropic ? 529 : 503;
+}

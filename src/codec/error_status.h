@@ -3,6 +3,7 @@
 #ifndef CODEC_ERROR_STATUS_H
 #define CODEC_ERROR_STATUS_H
 
+#include <stdbool.h>
 #include <sluice/slice.h>
 
 /* For a status line of the upstream: the same where it tells the client something about its own
@@ -13,5 +14,9 @@ int error_status_of_http(int http_status);
 /* For the word of an error's `type`, `code` or `status`: an HTTP status as the upstream could have
  * sent it; 0 for an unknown word. */
 int error_status_of_word(struct sl_slice word);
+
+/* The status that a client sees for one of ours: an overload is 529 in Anthropic's API and 503
+ * elsewhere. */
+int error_status_for(bool anthropic, int status);
 
 #endif

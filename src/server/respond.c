@@ -8,14 +8,23 @@
 #include "server/routes.h"
 #include "server/server_private.h"
 
+#define ERROR_BODY_MAX  65536
 #define RETRY_MIN_MS    1000
 #define RETRY_SPREAD_MS 4001
+
+bool respond_is_anthropic(const struct exchange *x)
+{
+	return x->route && (x->route->dialect == SL_DIALECT_ANTHROPIC ||
+			    x->route->dialect == SL_DIALECT_ANTHROPIC_JSON);
+}
 
 void respond_headers(struct exchange *x, struct MHD_Response *r)
 {
 	char id[RANDOM_ID_LEN + 8];
 	snprintf(id, sizeof(id), "req_%s", x->request_id);
 	MHD_add_response_header(r, "X-Request-Id", id);
+	if (respond_is_anthropic(x))
+		MHD_add_response_header(r, "request-id", id);
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
 	if (x->server->shared->draining)
 		MHD_add_response_header(r, "Connection", "close");
@@ -102,15 +111,31 @@ void respond_add_lines(struct MHD_Response *r, struct sl_slice lines)
 	}
 }
 
+/* In the words of the API that the route is of. A window that is large enough: errors are bounded. */
+static struct MHD_Response *error_response(const struct exchange *x, const struct sl_event *error,
+					   struct sl_slice param)
+{
+	char id[RANDOM_ID_LEN + 8];
+	char *body = malloc(ERROR_BODY_MAX);
+	if (!body)
+		return NULL;
+	struct sl_window w = sl_window(body, ERROR_BODY_MAX, 0);
+	snprintf(id, sizeof(id), "req_%s", x->request_id);
+	if (respond_is_anthropic(x))
+		anthropic_put_error(error, sl_slice_str(id), false, &w);
+	else
+		openai_put_error(error, param, false, &w);
+	struct MHD_Response *r = NULL;
+	if (!w.cut)
+		r = MHD_create_response_from_buffer(w.written, body, MHD_RESPMEM_MUST_COPY);
+	free(body);
+	return r;
+}
+
 void respond_error(struct exchange *x, const struct sl_event *error, struct sl_slice param,
 		   struct sl_slice head, unsigned retry_after_s)
 {
-	struct sl_buf body;
-	struct MHD_Response *r = NULL;
-	sl_buf_init(&body, 64 * 1024);
-	if (openai_error_body(error, param, false, &body) == 0)
-		r = MHD_create_response_from_buffer(body.len, body.p, MHD_RESPMEM_MUST_COPY);
-	sl_buf_fini(&body);
+	struct MHD_Response *r = error_response(x, error, param);
 	if (r) {
 		char seconds[16];
 		respond_headers(x, r);

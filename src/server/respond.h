@@ -5,6 +5,9 @@
 #include <sluice/event.h>
 #include "server/conn.h"
 
+/* Whether the route is one of Anthropic's API: errors are told in its words. */
+bool respond_is_anthropic(const struct exchange *x);
+
 /* Adds what every response has: request id, nosniff, CORS; and Connection: close while draining. */
 void respond_headers(struct exchange *x, struct MHD_Response *r);
 
@@ -15,7 +18,7 @@ void respond_queue(struct exchange *x, unsigned status, struct MHD_Response *r);
 void respond_bytes(struct exchange *x, unsigned status, const char *content_type,
 		   struct sl_slice body);
 
-/* The JSON error of the OpenAI routes for an SL_EVENT_ERROR (its n0 is the status). head: upstream
+/* The JSON error, in the words of the route's API, for an SL_EVENT_ERROR (its n0 is the status). head: upstream
  * headers to pass on, or empty. `retry_after_s` > 0 adds that header. */
 void respond_error(struct exchange *x, const struct sl_event *error, struct sl_slice param,
 		   struct sl_slice head, unsigned retry_after_s);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sluice/error.h>
 #include "base/log.h"
+#include "codec/error_status.h"
 #include "server/access.h"
 #include "server/respond.h"
 #include "server/routes.h"
@@ -336,6 +337,7 @@ static void answer_failure(struct exchange *x, const struct log_entry *e)
 		error = stream_error(502, "server_error", SL_CODE_ERROR, "the upstream failed");
 	if (error.n0 < 400 || error.n0 > 599)
 		error.n0 = 502;
+	error.n0 = error_status_for(respond_is_anthropic(x), (int)error.n0);
 	/* Its own Retry-After comes with the upstream's headers. */
 	struct sl_slice param =
 		sl_slice_is(error.s[2], "model_not_found") ? SL_LIT("model") : SL_LIT("");

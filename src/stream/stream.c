@@ -158,6 +158,8 @@ static void note_events(struct stream *s, const struct sl_entry *e)
 			sl_usage_merge(&s->usage, &ev->usage);
 		} else if (ev->kind == SL_EVENT_META) {
 			note_meta(s, ev);
+		} else if (ev->kind == SL_EVENT_REFUSAL && ev->choice == 0) {
+			s->refused = true;
 		} else if (ev->kind == SL_EVENT_FINISH && ev->choice == 0) {
 			keep_word(s->finish, sizeof(s->finish), ev->s[0]);
 			keep_word(s->finish_native, sizeof(s->finish_native), ev->s[1]);

@@ -396,7 +396,8 @@ void answer_start(struct upstreams *u, struct stream *s, struct generation *g, s
 	const struct upstream_options *o = &u->now->set.list[upstream];
 	struct request_fault fault = {0};
 	enum sl_dialect dialect;
-	if (!api_dialect(o, g->dialect, &dialect)) {
+	if (!api_dialect(o, g->dialect, &dialect) ||
+	    (dialect != g->dialect && !dialect_of(dialect)->encode)) {
 		refuse_route(s, o, g);
 		return;
 	}

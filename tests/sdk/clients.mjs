@@ -143,13 +143,14 @@ async function anthropicRaw(options) {
 	const {onText = ignore} = options, out = nothing(), blocks = [];
 	const stream = await anthropic(options.url).messages.create(
 		{...asked(options), stream: true}, {signal: options.signal});
-	let ended = false;
+	let ended = false, first;
 	for await (const event of stream) {
+		if (event.type === 'message_start') first = event.message.usage;
 		if (event.type === 'content_block_start') blocks[event.index] = {...event.content_block, json: ''};
 		if (event.type === 'message_stop') ended = true;
 		if (event.type === 'message_delta') {
 			out.finish = stops[event.delta.stop_reason];
-			out.usage = ofAnthropic(event.usage);
+			out.usage = ofAnthropic({...first, ...event.usage});
 		}
 		if (event.type !== 'content_block_delta') continue;
 		if (event.delta.type === 'text_delta') onText(out.text += event.delta.text);
