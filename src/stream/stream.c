@@ -264,6 +264,7 @@ static size_t put_known(const struct stream *s, struct sl_event events[3])
 			.s = {sl_slice_str(id ? id : ""), sl_slice_str(model ? model : "")}};
 	if (s->finish[0])
 		events[n++] = (struct sl_event){.kind = SL_EVENT_FINISH,
+						.n0 = s->refused,
 						.s = {sl_slice_str(s->finish),
 						      sl_slice_str(s->finish_native),
 						      sl_slice_str(s->stop_sequence)}};
