@@ -151,7 +151,7 @@ static void put_usage(const struct sl_usage *u, struct sl_window *w)
 	if (u->cached >= 0 || u->cache_write >= 0) {
 		window_put_str(w, ",\"prompt_tokens_details\":{\"cached_tokens\":");
 		window_put_int(w, encode_count(u->cached));
-		if (u->cache_write > 0) {
+		if (u->cache_write >= 0) {
 			window_put_str(w, ",\"cache_write_tokens\":");
 			window_put_int(w, u->cache_write);
 		}

@@ -96,7 +96,9 @@ struct exchange {
 	void (*document)(struct exchange *x, struct stream *s);
 	bool lost;           /* entries that this client has not read are gone: say so */
 	uint64_t lost_first; /* what is being said about it */
-	uint64_t starts[2];  /* entries whose starts are told before it goes on; 0: none */
+	char *made; /* all of what the entry at hand is written as; NULL: it is written by pieces */
+	size_t made_n;
+	uint64_t starts[2]; /* entries whose starts are told before it goes on; 0: none */
 };
 
 /* A connection that was accepted; it is counted already, and the descriptor its own. It goes to

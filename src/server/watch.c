@@ -164,6 +164,37 @@ static bool is_passed_over(const struct exchange *x, const struct encoder_entry 
 	       in->entry.events[0].n0 < x->level;
 }
 
+/* What is made of an entry is made once when it is more than one piece: to make it again for each
+ * would take time by the square of its length. A frame that goes on as it came is only looked at. */
+static void make_whole(struct exchange *x, const struct encoder_entry *in)
+{
+	size_t n = in->native ? 0 : encoder_measure(&x->encoder, in);
+	char *made = n ? malloc(n) : NULL;
+	if (!made)
+		return;
+	struct sl_window all = sl_window(made, n, 0);
+	encoder_write(&x->encoder, in, &all);
+	x->made = made;
+	x->made_n = n;
+}
+
+static void forget_made(struct exchange *x)
+{
+	free(x->made);
+	x->made = NULL;
+}
+
+static void write_blocks(struct exchange *x, const struct encoder_entry *in, struct sl_window *w)
+{
+	if (x->made) {
+		sl_window_put(w, sl_slice(x->made, x->made_n));
+		return;
+	}
+	encoder_write(&x->encoder, in, w);
+	if (w->cut && x->out.skip == 0)
+		make_whole(x, in);
+}
+
 /* Writes the entry at the cursor, or as much of it as there is room for. */
 static size_t write_entry(struct exchange *x, const struct log_entry *e, char *buf, size_t max)
 {
@@ -171,10 +202,11 @@ static size_t write_entry(struct exchange *x, const struct log_entry *e, char *b
 	struct sl_window w = sl_window(buf, max, x->out.skip);
 	watch_unpack(x->server, x->viewer.stream, &x->encoder, e, &in);
 	if (!is_passed_over(x, &in))
-		encoder_write(&x->encoder, &in, &w);
+		write_blocks(x, &in, &w);
 	x->out.skip += w.written;
 	if (w.cut)
 		return w.written;
+	forget_made(x);
 	encoder_done(&x->encoder, &in);
 	x->out.skip = 0;
 	x->out.finished = in.entry.flags & (SL_ENTRY_END | SL_ENTRY_FAILED);
@@ -438,6 +470,7 @@ static bool proceed(struct exchange *x)
 
 static void end(struct exchange *x)
 {
+	forget_made(x);
 	viewer_detach(&x->viewer);
 }
 

@@ -26,7 +26,7 @@
 
 /* How much may be held of calls that are not complete, and how much of an answer is composed. */
 #define PARTS_HELD_MAX     (16u << 20)
-#define PARTS_COMPOSED_MAX (64u << 20)
+#define PARTS_COMPOSED_MAX (16u << 20)
 /* An answer of more parts is broken. */
 #define PARTS_MAX 16384
 

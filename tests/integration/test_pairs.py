@@ -4,7 +4,7 @@ stands between."""
 import pytest
 
 from apis import APIS, CLIENTS, EXPECTED
-from upstream import byte_by_byte, random_cuts
+from upstream import byte_by_byte, chunk, frame, random_cuts
 
 PAIRS = [(api, client) for api in APIS for client in CLIENTS]
 
@@ -51,3 +51,26 @@ def test_an_answer_in_one_piece_is_read_right(pairs, api, client, scenario):
     response = ask(pairs, api, client, APIS[api].play(scenario), stream=False, tools=scenario == "tools")
     assert response.status == 200
     CLIENTS[client].read_whole(response.json).check(scenario)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_long_answer_comes_whole(pairs, client, stream):
+    """More than a log holds: what must be said again at the end was kept elsewhere."""
+    pieces = [f"{i} " + "lorem ipsum " * 400 for i in range(600)]
+    api = "gemini" if client == "chat" else "openai"
+
+    def script(request, reply):
+        if api == "openai":
+            say = [frame(chunk({"role": "assistant", "content": ""})), *(frame(chunk({"content": t})) for t in pieces),
+                   frame(chunk(finish="stop")), frame("[DONE]")]
+        else:
+            say = [frame({"candidates": [{"content": {"parts": [{"text": t}]}}]}) for t in pieces]
+            say.append(frame({"candidates": [{"content": {"parts": []}, "finishReason": "STOP"}]}))
+        for piece in say:
+            reply.body(piece)
+
+    response = ask(pairs, api, client, script, stream=stream)
+    assert response.status == 200
+    read = CLIENTS[client].read_stream(list(response.events())) if stream else CLIENTS[client].read_whole(response.json)
+    assert read.text == "".join(pieces) and read.finish == "stop"

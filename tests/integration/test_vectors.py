@@ -6,6 +6,7 @@ import json
 import pytest
 
 import vectors
+from apis import APIS
 from chunks import check_blocks, check_error, check_stream
 from upstream import byte_by_byte, random_cuts, whole
 
@@ -185,3 +186,54 @@ def test_ask_prints_bare_text(proxy, upstream, case):
         assert last.startswith("\n") or not text or text.endswith("\n"), "the failure stands on a line of its own"
     else:
         assert printed == text, "nothing but the text"
+
+
+# --- upstreams of other APIs, whose clients speak OpenAI's -------------------------------------------
+
+def is_told(error):
+    """The upstream said what is wrong, and not we."""
+    return error and error["message"] != "*" and error["type"] != "parse"
+
+
+OTHER_CASES = vectors.load(tuple(vectors.OTHERS))
+
+
+@pytest.fixture(scope="module")
+def others(shared_rig):
+    upstreams = {api: shared_rig.upstream() for api in vectors.OTHERS.values()}
+    config = {api: {k: v for k, v in {"url": u.origin, "key": "pk-of-the-test", **APIS[api].options}.items()
+                    if v is not None} for api, u in upstreams.items()}
+    return shared_rig.proxy(upstreams=config), upstreams
+
+
+@pytest.mark.parametrize("cutting", CUTTINGS)
+@pytest.mark.parametrize("case", OTHER_CASES, ids=lambda c: c["name"])
+def test_a_client_of_the_chat_route_gets_what_another_api_meant(others, case, cutting):
+    proxy, upstreams = others
+    api = vectors.OTHERS[case["dialect"]]
+    upstreams[api].script = script_of(case, *CUTTINGS[cutting])
+    r = proxy.post("/v1/chat/completions", {
+        "model": f"{api}/m", "stream": True, "stream_options": {"include_usage": True},
+        "messages": [{"role": "user", "content": "hi"}]})
+    expected = case["expect"]
+    if case["status"] != 200 or r.status != 200:
+        assert fails_before_content(case) or case["status"] != 200
+        assert 400 <= r.status <= 599
+        check_error(r.error)
+        if is_told(expected["error"]) and case["status"] not in CLIENT_STATUS:
+            assert r.error["message"] == expected["error"]["message"]
+        return
+    answer = check_stream(r, r.all_events())
+    assert answer.joined_text == vectors.expected_text(expected["text"])
+    assert answer.reasoning == expected["reasoning"]
+    assert answer.refusal == expected["refusal"]
+    check_tool_calls(answer.tool_calls, expected["tool_calls"])
+    if is_incomplete(case):
+        assert answer.error["code"] == "upstream_incomplete"
+    elif expected["terminated"] == "error":
+        assert not is_told(expected["error"]) or answer.error["message"] == expected["error"]["message"]
+    else:
+        assert answer.error is None
+        assert answer.finish_reason == expected["finish_reason"]
+        for name, n in (known(expected["usage"]) or {}).items():
+            assert answer.usage[name] == n, name

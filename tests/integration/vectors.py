@@ -5,6 +5,9 @@ import json
 import pathlib
 
 DIRECTORY = pathlib.Path(__file__).resolve().parent.parent / "vectors"
+# The dialects of the vectors that upstreams of another API than OpenAI's speak, and how such an upstream is configured.
+OTHERS = {"openai_responses": "openai_responses", "anthropic": "anthropic", "gemini": "gemini", "ollama": "ollama",
+          "cohere_v2": "cohere", "bedrock_converse": "bedrock", "bedrock_invoke_anthropic": "bedrock_invoke"}
 COMPATIBLE = ("openai_chat", "openai_completions", "vllm", "llamacpp", "lmstudio", "deepseek", "openrouter",
               "mistral", "groq", "azure")
 
@@ -31,10 +34,10 @@ def expected_text(value):
     return value
 
 
-def load():
-    files = [DIRECTORY / "dialects" / f"{name}.json" for name in COMPATIBLE] + [DIRECTORY / "quirks.json"]
+def load(names=COMPATIBLE):
+    files = [DIRECTORY / "dialects" / f"{name}.json" for name in names] + [DIRECTORY / "quirks.json"]
     cases = [c for f in files for c in json.loads(f.read_text())["cases"]]
-    return [c for c in cases if c["dialect"] in COMPATIBLE]
+    return [c for c in cases if c["dialect"] in names]
 
 
 def cases(name):
