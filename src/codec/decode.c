@@ -145,6 +145,34 @@ void decoded_add_text(struct decoded *d, enum sl_event_kind kind, uint32_t choic
 		decoded_add(d, &(struct sl_event){.kind = kind, .choice = choice, .s[0] = text});
 }
 
+void decoded_end_part(struct decoded *d, enum sl_event_kind kind, uint32_t choice, uint32_t index)
+{
+	decoded_add(d, &(struct sl_event){
+			       .kind = SL_EVENT_PART_END,
+			       .choice = choice,
+			       .index = index,
+			       .n0 = kind,
+		       });
+}
+
+void decoded_add_call(struct decoded *d, uint32_t choice, uint32_t index, struct sl_slice id,
+		      struct sl_slice name, struct sl_slice signature, struct sl_slice arguments)
+{
+	decoded_add(d, &(struct sl_event){
+			       .kind = SL_EVENT_TOOL_START,
+			       .choice = choice,
+			       .index = index,
+			       .s = {id, name, signature},
+		       });
+	decoded_add(d, &(struct sl_event){
+			       .kind = SL_EVENT_TOOL_ARGS,
+			       .choice = choice,
+			       .index = index,
+			       .s[0] = arguments.n ? arguments : SL_LIT("{}"),
+		       });
+	decoded_end_part(d, SL_EVENT_TOOL_ARGS, choice, index);
+}
+
 char *decoded_alloc(struct decoded *d, size_t n)
 {
 	struct decoded_block *b = d->blocks;
@@ -215,6 +243,23 @@ int decoded_fail(struct decoded *d, const char *code, const char *message)
 {
 	int r = upstream_error_say(&d->error, code, message);
 
+	return r < 0 ? r : VERDICT_FAILED;
+}
+
+int decoded_take_error(struct decoded *d, const struct message *m, struct json object,
+		       bool client_key)
+{
+	struct json error = json_get(object, "error");
+	int r;
+
+	if (!upstream_error_is_set(error)) {
+		if (!m->stray && !sl_slice_is(m->name, "error"))
+			return VERDICT_SKIP;
+		error = upstream_error_find(object);
+	}
+	if (error.type == JSON_NONE)
+		return VERDICT_SKIP;
+	r = upstream_error_take(&d->error, error, client_key);
 	return r < 0 ? r : VERDICT_FAILED;
 }
 

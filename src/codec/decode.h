@@ -73,6 +73,11 @@ int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *wa
 /* OpenAI's end mark, which others send too? */
 bool message_is_done(const struct message *m);
 
+/* Whether the object is an error: it has one in `error`, or it looks like one and the framing said
+ * so, or let it stand stray. VERDICT_FAILED; VERDICT_SKIP: it is none; -SL_E_NOMEM. */
+int decoded_take_error(struct decoded *d, const struct message *m, struct json object,
+		       bool client_key);
+
 /* For the following a walk needs no results: what fails is kept in d->failure. */
 
 /* Keeps a failure (0 is none). */
@@ -95,6 +100,12 @@ void decoded_replace(struct decoded *d, struct json value, struct sl_slice by);
 /* The walk is over: applies its edits, if there are any, to d->frame. 1; 0 when there was more to
  * keep or to mend than is done; -SL_E_NOMEM. */
 int decoded_mend(struct decoded *d);
+
+/* A tool call that is told as a whole; without arguments they are {}. */
+void decoded_add_call(struct decoded *d, uint32_t choice, uint32_t index, struct sl_slice id,
+		      struct sl_slice name, struct sl_slice signature, struct sl_slice arguments);
+/* A part that holds deltas of that kind is complete; index: of its call, else 0. */
+void decoded_end_part(struct decoded *d, enum sl_event_kind kind, uint32_t choice, uint32_t index);
 
 /* Whether an object or array has nothing in it. */
 static inline bool decoded_is_empty(struct json v)

@@ -4,6 +4,9 @@
 #include <assert.h>
 #include "codec/dialects/anthropic.h"
 #include "codec/dialects/bedrock.h"
+#include "codec/dialects/cohere.h"
+#include "codec/dialects/gemini.h"
+#include "codec/dialects/ollama.h"
 #include "codec/dialects/responses.h"
 #include "codec/openai.h"
 #include "codec/whole.h"
@@ -74,6 +77,41 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.fini = anthropic_fini,
 			.decode = anthropic_decode,
 			.is_complete = anthropic_is_complete,
+		},
+	[SL_DIALECT_GEMINI] =
+		{
+			.name = "gemini",
+			.framing = &framing_sse,
+			.json_framing = &framing_json,
+			.state_size = sizeof(struct gemini),
+			.init = gemini_init,
+			.fini = gemini_fini,
+			.decode = gemini_decode,
+			.is_complete = gemini_is_complete,
+			.encode = gemini_encode,
+		},
+	[SL_DIALECT_OLLAMA] =
+		{
+			.name = "ollama",
+			.framing = &framing_ndjson,
+			.json_framing = &framing_ndjson,
+			.state_size = sizeof(struct ollama),
+			.init = ollama_init,
+			.fini = ollama_fini,
+			.decode = ollama_decode,
+			.is_complete = ollama_is_complete,
+			.encode = ollama_encode,
+		},
+	[SL_DIALECT_COHERE] =
+		{
+			.name = "cohere",
+			.framing = &framing_sse,
+			.state_size = sizeof(struct cohere),
+			.init = cohere_init,
+			.fini = cohere_fini,
+			.decode = cohere_decode,
+			.is_complete = cohere_is_complete,
+			.encode = cohere_encode,
 		},
 	[SL_DIALECT_BEDROCK_CONVERSE] =
 		{

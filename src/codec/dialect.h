@@ -13,6 +13,9 @@
 struct dialect {
 	const char *name;
 	const struct framing *framing; /* NULL: never streams */
+	/* The same for a body that begins with { or [. NULL: such a body is no stream, but one
+	 * document. */
+	const struct framing *json_framing;
 
 	/* What a decoder remembers from message to message; the caller provides the zeroed bytes.
 	 */

@@ -21,6 +21,8 @@ struct framing {
 };
 
 extern const struct framing framing_sse;
+extern const struct framing framing_ndjson;
+extern const struct framing framing_json;        /* objects in an array, or in a row */
 extern const struct framing framing_eventstream; /* of AWS */
 
 #endif

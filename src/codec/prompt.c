@@ -196,6 +196,28 @@ bool prompt_is_blank(struct json string)
 	return blank;
 }
 
+int prompt_budget(struct prompt *p, int64_t *tokens)
+{
+	static const struct {
+		const char *word;
+		int64_t tokens;
+	} efforts[] = {
+		{"none", 0},      {"minimal", 512}, {"low", 1024},
+		{"medium", 8192}, {"high", 24576},  {"xhigh", 24576},
+	};
+	struct json effort = p->option[PROMPT_EFFORT];
+
+	if (json_int(p->option[PROMPT_BUDGET], tokens) == 0)
+		return 1;
+	for (size_t i = 0; i < sizeof(efforts) / sizeof(*efforts); i++) {
+		if (json_is(effort, efforts[i].word)) {
+			*tokens = efforts[i].tokens;
+			return 1;
+		}
+	}
+	return effort.type == JSON_NONE ? 0 : prompt_drop(p, options[PROMPT_EFFORT].name);
+}
+
 static void put_stops(struct json_writer *w, const struct prompt *p)
 {
 	const char *at = NULL;

@@ -163,6 +163,10 @@ int prompt_stop_next(const struct prompt *p, const char **at, struct json *stop)
 /* Nothing but white space in it (which some APIs refuse)? */
 bool prompt_is_blank(struct json string);
 
+/* How much to reason, in tokens: PROMPT_BUDGET, or PROMPT_EFFORT by a table. 1 and *tokens (0: do
+ * not); 0: it was not said; an unknown word is dropped. -SL_E_NOMEM. */
+int prompt_budget(struct prompt *p, int64_t *tokens);
+
 /* A call's arguments as an object: what is text is unescaped; nothing, or "", is {}. Text that is no
  * JSON object becomes {"arguments":"the text"}: a model wrote it, and the conversation must go on. */
 void prompt_put_arguments_object(struct json_writer *w, struct json arguments);

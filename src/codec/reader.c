@@ -6,6 +6,7 @@
  *	{ or [ ───────────────▶ BODY_JSON ──┘
  *	a page ───────────────▶ FAILED at once
  *	else ─────────────────▶ STREAM: framing ─▶ dialect ─▶ entry, message by message
+ *	                        (and { or [ where the dialect has a framing for it)
  *
  * In a 2xx response the first byte decides (OPEN until it comes), because content types are often
  * wrong.
@@ -38,11 +39,20 @@ static enum mode mode_of(const struct sl_reader_options *o, const struct dialect
 	return MODE_OPEN;
 }
 
+/* What the larger of the dialect's framings remembers. */
+static size_t size_of_framed(const struct dialect *dialect)
+{
+	const struct framing *one = dialect->framing, *other = dialect->json_framing;
+	size_t n = one ? one->size : 0;
+
+	return other && other->size > n ? other->size : n;
+}
+
 struct sl_reader *sl_reader_new(const struct sl_reader_options *o)
 {
 	const struct dialect *dialect = dialect_of(o->dialect);
-	size_t framing_size = dialect->framing ? aligned(dialect->framing->size) : 0;
-	struct sl_reader *r = calloc(1, aligned(sizeof(*r)) + framing_size + dialect->state_size);
+	size_t framed_size = aligned(size_of_framed(dialect));
+	struct sl_reader *r = calloc(1, aligned(sizeof(*r)) + framed_size + dialect->state_size);
 
 	if (!r)
 		return NULL;
@@ -53,14 +63,16 @@ struct sl_reader *sl_reader_new(const struct sl_reader_options *o)
 		       type_is(o->content_type, "application/xhtml");
 	r->json_type = type_is(o->content_type, "application/json");
 	r->mode = mode_of(o, dialect);
-	r->framing = (char *)r + aligned(sizeof(*r));
-	r->state = (char *)r->framing + framing_size;
+	r->framing = dialect->framing;
+	r->framed = (char *)r + aligned(sizeof(*r));
+	r->state = (char *)r->framed + framed_size;
+	r->max_frame_bytes = o->max_frame_bytes;
 	decoded_init(&r->decoded, o->max_frame_bytes);
 	sl_buf_init(&r->body, r->mode == MODE_BODY_ERROR ? ERROR_BODY_MAX : o->max_frame_bytes);
 	sl_buf_init(&r->chunk, SIZE_MAX); /* hold little more than the body */
 	sl_buf_init(&r->usage, SIZE_MAX);
-	if (dialect->framing)
-		dialect->framing->init(r->framing, o->max_frame_bytes);
+	if (r->framing)
+		r->framing->init(r->framed, o->max_frame_bytes);
 	dialect->init(r->state, o);
 	return r;
 }
@@ -69,8 +81,8 @@ void sl_reader_free(struct sl_reader *r)
 {
 	if (!r)
 		return;
-	if (r->dialect->framing)
-		r->dialect->framing->fini(r->framing);
+	if (r->framing)
+		r->framing->fini(r->framed);
 	r->dialect->fini(r->state);
 	decoded_fini(&r->decoded);
 	upstream_error_fini(&r->fault);
@@ -87,7 +99,7 @@ void sl_reader_feed(struct sl_reader *r, const char *bytes, size_t n)
 	r->in = bytes;
 	r->in_len = n;
 	if (r->mode == MODE_STREAM)
-		r->dialect->framing->feed(r->framing, bytes, n);
+		r->framing->feed(r->framed, bytes, n);
 }
 
 void sl_reader_finish(struct sl_reader *r, const struct sl_event *fault)
@@ -192,20 +204,20 @@ static bool is_cut_off(const struct message *m)
 
 static int next_of_stream(struct sl_reader *r, struct sl_entry *entry)
 {
-	const struct framing *framing = r->dialect->framing;
+	const struct framing *framing = r->framing;
 	struct message m;
 	int result, given;
 
 	for (;;) {
 		bool last = false;
 
-		result = framing->next(r->framing, &m);
+		result = framing->next(r->framed, &m);
 		if (result == 0) {
 			r->in_len = 0;
 			if (!r->finished)
 				return 0;
 			last = true;
-			result = framing->finish(r->framing, &m);
+			result = framing->finish(r->framed, &m);
 		}
 		if (result == 0)
 			return conclude(r, entry);
@@ -226,13 +238,18 @@ static int next_of_stream(struct sl_reader *r, struct sl_entry *entry)
 	}
 }
 
+static bool opens_json(char c)
+{
+	return c == '{' || c == '[';
+}
+
 /* What a first byte that is no space means. */
 static enum mode mode_of_byte(const struct sl_reader *r, char c)
 {
 	if (r->page_type || c == '<')
 		return MODE_PAGE;
-	if (c == '{' || c == '[')
-		return MODE_BODY_JSON;
+	if (opens_json(c))
+		return r->dialect->json_framing ? MODE_STREAM : MODE_BODY_JSON;
 	/* Called JSON, and no field of an event stream either, nor the length of a binary
 	 * message. */
 	if (r->json_type && !memchr("deir:", c, 5) && (unsigned char)c > 1)
@@ -240,24 +257,35 @@ static enum mode mode_of_byte(const struct sl_reader *r, char c)
 	return MODE_STREAM;
 }
 
+/* The body is a stream that begins as JSON does. What stood before that is nothing to it. */
+static void begin_json_stream(struct sl_reader *r)
+{
+	r->framing->fini(r->framed);
+	r->framing = r->dialect->json_framing;
+	r->framing->init(r->framed, r->max_frame_bytes);
+	r->framing->feed(r->framed, r->in, r->in_len);
+}
+
 /* Looks for the byte that decides. Space and byte order mark before it go to the framing, in case
  * it is that. */
 static int open_mode(struct sl_reader *r)
 {
-	const struct framing *framing = r->dialect->framing;
+	const struct framing *framing = r->framing;
+	bool is_json;
 	size_t n = 0;
 	struct message m;
 
 	while (n < r->in_len && memchr(" \t\r\n\xef\xbb\xbf", r->in[n], 7))
 		n++;
+	is_json = n < r->in_len && opens_json(r->in[n]);
 	if (n < r->in_len)
 		r->mode = mode_of_byte(r, r->in[n]);
 	else if (r->finished)
 		r->mode = MODE_STREAM;
-	if (r->mode == MODE_OPEN || r->mode == MODE_STREAM) {
-		framing->feed(r->framing, r->in, r->in_len);
+	if (!is_json && (r->mode == MODE_OPEN || r->mode == MODE_STREAM)) {
+		framing->feed(r->framed, r->in, r->in_len);
 		if (r->mode == MODE_OPEN) {
-			int result = framing->next(r->framing, &m);
+			int result = framing->next(r->framed, &m);
 
 			r->in_len = 0;
 			return result == -SL_E_NOMEM ? result : 0;
@@ -265,6 +293,8 @@ static int open_mode(struct sl_reader *r)
 	} else {
 		r->in += n;
 		r->in_len -= n;
+		if (r->mode == MODE_STREAM)
+			begin_json_stream(r);
 	}
 	return 0;
 }

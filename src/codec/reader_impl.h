@@ -27,7 +27,10 @@ struct sl_reader {
 	size_t at; /* how much of chunk was read */
 	bool too_long;
 	int step; /* of the entries that a body makes */
-	void *framing, *state;
+	/* streams */
+	const struct framing *framing; /* the dialect's, or its json_framing; NULL: never streams */
+	void *framed, *state;          /* what the framing and the decoder remember */
+	size_t max_frame_bytes;
 };
 
 /* Each of these makes an entry: 1, or -SL_E_NOMEM. */

@@ -215,6 +215,14 @@ static int say_auth(struct upstream_error *e, int http_status)
 	return upstream_error_say(e, SL_CODE_AUTH, message);
 }
 
+/* Google calls it status. */
+static struct json type_of(struct json object)
+{
+	struct json type = json_get(object, "type"), status = json_get(object, "status");
+
+	return type.type == JSON_NONE && status.type == JSON_STRING ? status : type;
+}
+
 /* http_status 0: not known, the error tells. */
 static int take_value(struct upstream_error *e, int http_status, struct json v, bool client_key)
 {
@@ -226,7 +234,7 @@ static int take_value(struct upstream_error *e, int http_status, struct json v, 
 	if (r == 0)
 		set(e, 0, sl_buf_slice(&text));
 	if (r == 0 && v.type == JSON_OBJECT) {
-		r = set_word(e, 1, json_get(v, "type"), &text);
+		r = set_word(e, 1, type_of(v), &text);
 		if (r == 0)
 			r = set_word(e, 2, json_get(v, "code"), &text);
 		if (r == 0)

@@ -20,6 +20,9 @@ static const char *const files[] = {
 	"dialects/azure.json",
 	"dialects/openai_responses.json",
 	"dialects/anthropic.json",
+	"dialects/gemini.json",
+	"dialects/ollama.json",
+	"dialects/cohere_v2.json",
 	"dialects/bedrock_converse.json",
 	"dialects/bedrock_invoke_anthropic.json",
 	"quirks.json",
@@ -53,6 +56,9 @@ static const struct {
 	{"azure", SL_DIALECT_OPENAI_CHAT},
 	{"openai_responses", SL_DIALECT_RESPONSES},
 	{"anthropic", SL_DIALECT_ANTHROPIC},
+	{"gemini", SL_DIALECT_GEMINI},
+	{"ollama", SL_DIALECT_OLLAMA},
+	{"cohere_v2", SL_DIALECT_COHERE},
 	{"bedrock_converse", SL_DIALECT_BEDROCK_CONVERSE},
 	{"bedrock_invoke_anthropic", SL_DIALECT_BEDROCK_INVOKE},
 };
@@ -265,8 +271,8 @@ static bool can_replay(const cJSON *test_case, enum sl_dialect *as)
 	return *as != SL_DIALECT_BEDROCK_CONVERSE;
 }
 
-/* The frames as an event stream, ended as the first reading was. */
-static struct sl_buf replay_of(struct collected *c)
+/* The frames as a stream, ended as the first reading was. */
+static struct sl_buf replay_of(struct collected *c, bool as_lines)
 {
 	struct sl_buf body = {.max = SIZE_MAX};
 	struct sl_slice left = sl_buf_slice(&c->frames);
@@ -274,12 +280,12 @@ static struct sl_buf replay_of(struct collected *c)
 	while (left.n > 0) {
 		size_t n = (size_t)((const char *)memchr(left.p, '\n', left.n) - left.p);
 
-		sl_buf_put_str(&body, "data: ");
+		sl_buf_put_str(&body, as_lines ? "" : "data: ");
 		sl_buf_put(&body, left.p, n);
 		sl_buf_put_str(&body, "\n\n");
 		left = sl_slice(left.p + n + 1, left.n - n - 1);
 	}
-	if (c->ended)
+	if (c->ended && !as_lines)
 		sl_buf_put_str(&body, "data: [DONE]\n\n");
 	return body;
 }
@@ -294,7 +300,7 @@ static void check_again(const cJSON *test_case, enum sl_dialect as)
 	collected_init(first);
 	collected_init(second);
 	collect(first, &o, sl_buf_slice(&body), NULL, NULL);
-	replay = replay_of(first);
+	replay = replay_of(first, as == SL_DIALECT_OLLAMA);
 	again = stream_options(as);
 	collect(second, &again, sl_buf_slice(&replay), NULL, NULL);
 	ck_assert_str_eq(buf_str(&second->frames), buf_str(&first->frames));
