@@ -102,3 +102,31 @@ int error_status_for(bool anthropic, int status)
 		return status;
 	return anthropic ? 529 : 503;
 }
+
+void error_translate(struct sl_event *error)
+{
+	static const struct {
+		int status;
+		const char *type, *code;
+	} usual[] = {
+		{400, "invalid_request_error", NULL},
+		{402, "insufficient_quota", "insufficient_quota"},
+		{403, "permission_error", NULL},
+		{404, "invalid_request_error", "model_not_found"},
+		{413, "invalid_request_error", "request_too_large"},
+		{429, "rate_limit_error", "rate_limit_exceeded"},
+		{503, "service_unavailable", NULL},
+		{504, "timeout", NULL},
+		{0, "server_error", NULL},
+	};
+	struct sl_slice own = error->s[1].n ? error->s[1] : error->s[2];
+	size_t i = 0;
+
+	if (sl_slice_starts(error->s[2], "upstream_"))
+		return;
+	while (usual[i].status && usual[i].status != error->n0)
+		i++;
+	error->s[1] = sl_slice_str(usual[i].type);
+	error->s[2] = usual[i].code ? sl_slice_str(usual[i].code) : own;
+	error->s[3] = (struct sl_slice){0};
+}

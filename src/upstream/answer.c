@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "codec/dialect.h"
+#include "codec/error_status.h"
 #include "codec/json_writer.h"
 #include "codec/relatives.h"
 #include "upstream/api.h"
@@ -121,7 +122,7 @@ static void note(struct answer *a, const struct sl_entry *e)
 static bool move_entries(struct answer *a)
 {
 	struct sl_entry e;
-	struct sl_event covered;
+	struct sl_event covered, translated;
 	struct sl_buf room;
 	int r;
 	bool any = false;
@@ -135,6 +136,11 @@ static bool move_entries(struct answer *a)
 		    !(e.flags & (SL_ENTRY_END | SL_ENTRY_FAILED)))
 			continue; /* there is nothing in it for a client of another API */
 		redact_error(&e, a->key, &covered, &room);
+		if (!a->native && e.flags & SL_ENTRY_FAILED) {
+			translated = *e.events;
+			error_translate(&translated);
+			e.events = &translated;
+		}
 		int appended = stream_append(a->stream, &e);
 		sl_buf_fini(&room);
 		if (appended < 0)

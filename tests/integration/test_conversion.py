@@ -46,7 +46,7 @@ def of_chunks(events):
             out.append({"done": True})
             continue
         if "error" in e.json:
-            out.append({"error": e.json["error"]})
+            out.append({"error": {"message": e.json["error"]["message"]}})
             continue
         for choice in e.json["choices"]:
             delta = choice["delta"]
