@@ -124,7 +124,7 @@ struct stream {
 	char finish[24];        /* normalised finish reason; "" */
 	char finish_native[48]; /* the upstream's word; "" */
 	char stop_sequence[64]; /* that was met; "" */
-	bool refused;            /* a refusal was told */
+	bool refused;           /* a refusal was told */
 	char *answer_id;        /* the upstream's id of it; NULL */
 
 	/* The table's. */
