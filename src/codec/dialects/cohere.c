@@ -306,10 +306,11 @@ static void open_message(const struct request *r, const char *role)
 	json_writer_member_string(r->w, "role", sl_slice_str(role));
 }
 
+/* An empty text is none. */
 static bool is_text(const struct prompt_part *part)
 {
 	return (part->kind == PROMPT_TEXT || part->kind == PROMPT_REFUSAL) &&
-	       part->text.type == JSON_STRING;
+	       part->text.type == JSON_STRING && part->text.raw.n > 2;
 }
 
 static bool has_kind(const struct prompt_message *m, enum prompt_part_kind kind)
