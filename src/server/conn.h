@@ -63,7 +63,7 @@ struct exchange {
 	const struct route *route;
 	char method[16];
 	char *path;
-	char param[68];    /* the segment of the path that the route leaves open; "" */
+	char param[160];   /* the segment of the path that the route leaves open; "" */
 	char location[64]; /* of what was made; "" */
 	size_t uri_bytes;  /* of the request line's target */
 	uint64_t born_us;

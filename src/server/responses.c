@@ -2,10 +2,12 @@
  * /v1/responses/{id}: a response that was begun by POST /v1/responses, as OpenAI's API has them.
  * It is a stream; its id is the stream's with "resp_" in front.
  *
- * Where the upstream speaks Responses itself, what it said goes on as it came, its own id among it.
+ * Where the upstream speaks Responses itself, what it said goes on as it came, its own id among it: that
+ * id names the response as well.
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sluice/error.h>
 #include "codec/encode_block.h"
@@ -137,6 +139,23 @@ static void respond_object(struct exchange *x, struct stream *s)
 
 /* ---- Routes */
 
+/* By the id that an upstream gave its answer, which has gone on to the client as it came. Rare: all of
+ * the caller's streams are looked at. */
+static struct stream *stream_of_answer(struct exchange *x, const char *answer_id)
+{
+	size_t n = 0;
+	struct stream **all = stream_table_all(x->server->table, access_owner(x), &n);
+	struct stream *found = NULL;
+	for (size_t i = 0; i < n; i++) {
+		const char *id = all[i]->answer_id;
+		if (!found && id && strcmp(id, answer_id) == 0)
+			found = stream_ref(all[i]);
+		stream_unref(all[i]);
+	}
+	free(all);
+	return found;
+}
+
 /* The response that the path names, with a reference for the caller; NULL: a 404 was answered. */
 static struct stream *named_response(struct exchange *x)
 {
@@ -144,6 +163,8 @@ static struct stream *named_response(struct exchange *x)
 	struct stream *s = responses_stream_id(x->param, id, sizeof(id))
 				   ? access_stream(x, sl_slice_str(id))
 				   : NULL;
+	if (!s)
+		s = stream_of_answer(x, x->param);
 	if (s && s->client == SL_DIALECT_RESPONSES)
 		return s;
 	stream_unref(s);

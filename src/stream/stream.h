@@ -98,6 +98,8 @@ struct stream {
 
 	/* The model as the upstream names it; NULL until that is known. As `upstream`. */
 	_Atomic(char *) model;
+	/* The upstream's id of its answer; as `model`. */
+	_Atomic(char *) answer_id;
 	/* When the upstream says that it began, Unix s; 0: it does not. */
 	_Atomic int64_t created;
 
@@ -125,7 +127,6 @@ struct stream {
 	char finish_native[48]; /* the upstream's word; "" */
 	char stop_sequence[64]; /* that was met; "" */
 	bool refused;           /* a refusal was told */
-	char *answer_id;        /* the upstream's id of it; NULL */
 
 	/* The table's. */
 	_Atomic uint32_t refs;

@@ -268,6 +268,18 @@ def test_frames_of_the_same_api_are_numbered_as_they_came(native, upstream):
     assert numbers(get(native, id, "?stream=true&starting_after=0").events()) == [1, 2]
 
 
+def test_a_response_is_found_by_the_id_that_the_upstream_gave_it(native, upstream):
+    long = "resp_0c5f" + "7" * 60
+    final = {**FINAL, "id": long}
+    upstream.script = [theirs("response.created", 0, response={**THEIRS, "id": long}), BEGUN[1],
+                       theirs("response.completed", 2, response=final)]
+    r = ask(native, stream=True)
+    assert r.all_events()[0].json["response"]["id"] == long
+    assert retrieved(native, long) == final
+    assert numbers(get(native, long, "?stream=true&starting_after=1").events()) == [2]
+    assert get(native, long + "x").status == 404
+
+
 def test_a_stream_of_the_same_api_that_is_stopped_ends_well(native, upstream):
     upstream.script = [*BEGUN, stall]
     r = ask(native, stream=True)
