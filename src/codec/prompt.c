@@ -173,13 +173,29 @@ int prompt_stop_next(const struct prompt *p, const char **at, struct json *stop)
 		return 1;
 	}
 	json_walk_init(&w, option);
+	if (*at) { /* goes on behind the last one */
+		w.p = *at;
+		w.first = false;
+	}
 	while (json_walk_next(&w, &key, stop) == 1) {
-		if (stop->type != JSON_STRING || (*at && stop->raw.p <= *at))
-			continue;
-		*at = stop->raw.p;
-		return 1;
+		*at = w.p;
+		if (stop->type == JSON_STRING)
+			return 1;
 	}
 	return 0;
+}
+
+struct sl_slice prompt_effort_of_budget(struct json budget)
+{
+	int64_t n;
+
+	if (json_int(budget, &n) < 0)
+		return SL_LIT("medium");
+	if (n <= 0)
+		return SL_LIT("none");
+	if (n <= 2048)
+		return SL_LIT("low");
+	return n <= 8192 ? SL_LIT("medium") : SL_LIT("high");
 }
 
 bool prompt_is_blank(struct json string)
@@ -245,12 +261,25 @@ void prompt_put_options(struct json_writer *w, const struct prompt *p,
 	}
 }
 
+/* As strict as with what clients send: what goes upstream is no worse. */
+static int parse_arguments(struct sl_slice text, struct json *value)
+{
+	const struct json_limits limits = {.depth = 64, .values = 100000};
+	struct json_fault fault;
+	int r = json_check(text, limits, &fault);
+
+	return r == 0 ? json_parse(text, value) : r;
+}
+
 static void put_unescaped(struct json_writer *w, struct sl_slice text)
 {
 	struct json value;
 	bool blank = true;
+	int r = parse_arguments(text, &value);
 
-	if (json_parse(text, &value) == 0 && value.type == JSON_OBJECT) {
+	if (r == -SL_E_NOMEM && w->failure == 0)
+		w->failure = r;
+	if (r == 0 && value.type == JSON_OBJECT) {
 		json_writer_token(w, value);
 		return;
 	}
@@ -281,10 +310,10 @@ void prompt_put_arguments_object(struct json_writer *w, struct json arguments)
 
 void prompt_put_arguments_text(struct json_writer *w, struct json arguments)
 {
-	if (arguments.type == JSON_STRING)
+	if (arguments.type == JSON_STRING && arguments.raw.n > 2)
 		json_writer_token(w, arguments);
 	else
-		json_writer_string(w, arguments.type == JSON_NONE ? SL_LIT("{}") : arguments.raw);
+		json_writer_string(w, arguments.type == JSON_OBJECT ? arguments.raw : SL_LIT("{}"));
 }
 
 void prompt_put_texts(struct json_writer *w, const struct prompt_part *parts, size_t n,
@@ -352,6 +381,20 @@ struct json prompt_wrap(struct prompt *p, enum json_type type, struct sl_slice b
 	return (struct json){type, sl_slice(bytes, n)};
 }
 
+struct json prompt_get_string(struct json object, const char *name)
+{
+	struct json v = json_get(object, name);
+
+	return v.type == JSON_STRING ? v : (struct json){0};
+}
+
+struct json prompt_get_bool(struct json object, const char *name)
+{
+	struct json v = json_get(object, name);
+
+	return v.type == JSON_TRUE || v.type == JSON_FALSE ? v : (struct json){0};
+}
+
 static bool is_of(struct json v, enum json_type type)
 {
 	if (type == JSON_TRUE)
@@ -359,8 +402,25 @@ static bool is_of(struct json v, enum json_type type)
 	return v.type == type || (type == JSON_ARRAY && v.type == JSON_STRING);
 }
 
-int prompt_take_option(const struct prompt_reading *r, const struct prompt_member *members,
-		       size_t n, struct sl_slice key, struct json value)
+static int check_strings(const struct prompt_reading *r, const char *name, struct json array)
+{
+	struct json_walk w;
+	struct json value;
+	struct sl_slice key;
+	struct prompt_at at;
+
+	json_walk_init(&w, array);
+	for (size_t i = 0; json_walk_next(&w, &key, &value) == 1; i++) {
+		if (value.type == JSON_STRING)
+			continue;
+		prompt_at(&at, "%s[%zu]", name, i);
+		return prompt_fault(r->fault, &at, "must be a string");
+	}
+	return 0;
+}
+
+int prompt_set_option(const struct prompt_reading *r, const struct prompt_member *member,
+		      struct json value)
 {
 	static const char *const wanted[] = {[JSON_NUMBER] = "must be a number",
 					     [JSON_STRING] = "must be a string",
@@ -369,16 +429,23 @@ int prompt_take_option(const struct prompt_reading *r, const struct prompt_membe
 					     [JSON_ARRAY] = "must be a string or an array"};
 	struct prompt_at at;
 
+	if (prompt_is_absent(value))
+		return 0;
+	prompt_at(&at, "%s", member->name);
+	if (!is_of(value, member->type))
+		return prompt_fault(r->fault, &at, wanted[member->type]);
+	if (value.type == JSON_ARRAY && check_strings(r, member->name, value) < 0)
+		return -SL_E_TYPE;
+	r->p->option[member->option] = value;
+	return 0;
+}
+
+int prompt_take_option(const struct prompt_reading *r, const struct prompt_member *members,
+		       size_t n, struct sl_slice key, struct json value)
+{
 	for (size_t i = 0; i < n; i++) {
-		if (!sl_slice_is(key, members[i].name))
-			continue;
-		if (value.type == JSON_NULL)
-			return 1;
-		prompt_at(&at, "%s", members[i].name);
-		if (!is_of(value, members[i].type))
-			return prompt_fault(r->fault, &at, wanted[members[i].type]);
-		r->p->option[members[i].option] = value;
-		return 1;
+		if (sl_slice_is(key, members[i].name))
+			return prompt_set_option(r, &members[i], value) < 0 ? -SL_E_TYPE : 1;
 	}
 	return 0;
 }
@@ -418,7 +485,7 @@ int prompt_split_data_url(struct json string, struct sl_slice *media, struct sl_
 	comma = memchr(s.p, ',', s.n);
 	end = comma ? comma : s.p;
 	n = (size_t)(end - s.p);
-	if (n < 12 || memcmp(end - 7, ";base64", 7) != 0)
+	if (n <= 12 || memcmp(end - 7, ";base64", 7) != 0)
 		return 0;
 	*media = sl_slice(s.p + 5, n - 12);
 	comma = memchr(media->p, ';', media->n);

@@ -1,0 +1,14 @@
+/* What the two files share that read a chat completions request: messages, and all the rest. */
+#ifndef CODEC_PROMPT_CHAT_H
+#define CODEC_PROMPT_CHAT_H
+
+#include "codec/prompt_read.h"
+
+/* Everything but the messages. 0, -SL_E_TYPE, -SL_E_NOMEM. */
+int chat_read_members(const struct prompt_reading *r, struct json body);
+
+/* prompt_refuse() for the member of that name in what stands at `where`. */
+int chat_refuse(const struct prompt_reading *r, const struct prompt_at *where, const char *name,
+		const char *why);
+
+#endif
