@@ -216,8 +216,8 @@ static struct json text_of(struct json object, const char *name)
 	return v.raw.n > 2 ? v : (struct json){0};
 }
 
-/* What was said of the reasoning in details: signatures, what is withheld, and text where it
- * stands nowhere else. */
+/* What was said of the reasoning in details: its signature, what is withheld, and text where it
+ * stands nowhere else. Of several signatures none is that of the whole text. */
 static void read_details(struct json details, struct json text, struct prompt_part *parts,
 			 size_t *n)
 {
@@ -225,6 +225,7 @@ static void read_details(struct json details, struct json text, struct prompt_pa
 	struct json_walk w;
 	struct json value;
 	struct sl_slice key;
+	size_t n_signatures = 0;
 
 	json_walk_init(&w, details);
 	while (json_walk_next(&w, &key, &value) == 1) {
@@ -240,7 +241,8 @@ static void read_details(struct json details, struct json text, struct prompt_pa
 			parts[(*n)++] = part;
 		} else if (signed_part) {
 			if (part.signature.type == JSON_STRING)
-				signed_part->signature = part.signature;
+				signed_part->signature =
+					n_signatures++ ? (struct json){0} : part.signature;
 		} else if (part.text.type == JSON_STRING || part.signature.type == JSON_STRING) {
 			parts[(*n)++] = part;
 		}
