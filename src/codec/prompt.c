@@ -381,6 +381,15 @@ struct json prompt_wrap(struct prompt *p, enum json_type type, struct sl_slice b
 	return (struct json){type, sl_slice(bytes, n)};
 }
 
+int prompt_refuse_at(const struct prompt_reading *r, const struct prompt_at *where,
+		     const char *name, const char *why)
+{
+	struct prompt_at at;
+
+	prompt_at(&at, "%s.%s", where->text, name);
+	return prompt_refuse(r->fault, at.text, why);
+}
+
 struct json prompt_get_string(struct json object, const char *name)
 {
 	struct json v = json_get(object, name);

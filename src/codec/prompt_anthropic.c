@@ -16,15 +16,6 @@
 
 /* ---- Blocks */
 
-int anthropic_refuse(const struct prompt_reading *r, const struct prompt_at *where,
-		     const char *name, const char *why)
-{
-	struct prompt_at at;
-
-	prompt_at(&at, "%s.%s", where->text, name);
-	return prompt_refuse(r->fault, at.text, why);
-}
-
 /* A block of a kind that other APIs have nothing of: what the provider's own tools did, and what is
  * yet to come. */
 static int drop_block(const struct prompt_reading *r, struct json type)
@@ -126,7 +117,7 @@ static int read_source(const struct prompt_reading *r, struct json block,
 	if (json_is(type, "content") && out->kind == PROMPT_FILE)
 		return read_text(r, source, &at, out);
 	if (!json_is(type, "base64"))
-		return anthropic_refuse(r, &at, "type", "what it names is not in the request");
+		return prompt_refuse_at(r, &at, "type", "what it names is not in the request");
 	if (prompt_need_string(r, source, &at, "media_type", &media) < 0 ||
 	    prompt_need_string(r, source, &at, "data", &data) < 0)
 		return -SL_E_TYPE;

@@ -30,7 +30,7 @@ static int read_tool(const struct prompt_reading *r, struct json tool, const str
 	if (is_server_tool(type))
 		return prompt_drop(r->p, at->text);
 	if (!prompt_is_absent(type) && !json_is(type, "custom"))
-		return anthropic_refuse(r, at, "type",
+		return prompt_refuse_at(r, at, "type",
 					"only tools with a schema of their own are known here");
 	if (prompt_need_string(r, tool, at, "name", &out->name) < 0)
 		return -SL_E_TYPE;

@@ -13,15 +13,6 @@
 
 /* ---- Parts of a message */
 
-int chat_refuse(const struct prompt_reading *r, const struct prompt_at *where, const char *name,
-		const char *why)
-{
-	struct prompt_at at;
-
-	prompt_at(&at, "%s.%s", where->text, name);
-	return prompt_refuse(r->fault, at.text, why);
-}
-
 static int read_image(const struct prompt_reading *r, struct json part,
 		      const struct prompt_at *where, struct prompt_part *out)
 {
@@ -67,7 +58,7 @@ static int read_file(const struct prompt_reading *r, struct json part,
 	out->kind = PROMPT_FILE;
 	out->name = prompt_get_string(file, "filename");
 	if (!prompt_is_absent(json_get(file, "file_id")))
-		return chat_refuse(r, &at, "file_id", ONLY_HERE);
+		return prompt_refuse_at(r, &at, "file_id", ONLY_HERE);
 	if (prompt_need_string(r, file, &at, "file_data", &data) < 0)
 		return -SL_E_TYPE;
 	if (!prompt_split_data_url(data, &out->media, &out->data)) {
@@ -99,7 +90,7 @@ static int read_part(const struct prompt_reading *r, struct json part, const str
 		return read_audio(r, part, at, out);
 	if (json_is(type, "file"))
 		return read_file(r, part, at, out);
-	return chat_refuse(r, at, "type", "a content part of this kind is not known here");
+	return prompt_refuse_at(r, at, "type", "a content part of this kind is not known here");
 }
 
 /* A message's content behind the parts that it has already. `parts` has room for them. */
@@ -155,7 +146,7 @@ static int read_call(const struct prompt_reading *r, struct json call,
 	out->kind = PROMPT_TOOL_CALL;
 	out->source = call;
 	if (!prompt_is_absent(type) && !json_is(type, "function"))
-		return chat_refuse(r, where, "type", "only calls of functions are known here");
+		return prompt_refuse_at(r, where, "type", "only calls of functions are known here");
 	if (prompt_need_string(r, call, where, "id", &out->id) < 0)
 		return -SL_E_TYPE;
 	prompt_at(&at, "%s.function", where->text);

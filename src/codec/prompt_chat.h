@@ -7,8 +7,4 @@
 /* Everything but the messages. 0, -SL_E_TYPE, -SL_E_NOMEM. */
 int chat_read_members(const struct prompt_reading *r, struct json body);
 
-/* prompt_refuse() for the member of that name in what stands at `where`. */
-int chat_refuse(const struct prompt_reading *r, const struct prompt_at *where, const char *name,
-		const char *why);
-
 #endif

@@ -14,7 +14,8 @@ static int read_tool(const struct prompt_reading *r, struct json tool,
 	struct prompt_at at = *where;
 
 	if (!legacy && !json_is(json_get(tool, "type"), "function"))
-		return chat_refuse(r, where, "type", "only tools of type function are known here");
+		return prompt_refuse_at(r, where, "type",
+					"only tools of type function are known here");
 	if (!legacy)
 		prompt_at(&at, "%s.function", where->text);
 	if (prompt_need_string(r, function, &at, "name", &out->name) < 0)

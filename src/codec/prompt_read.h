@@ -39,6 +39,10 @@ size_t prompt_count(struct json container);
 int prompt_need_string(const struct prompt_reading *r, struct json object,
 		       const struct prompt_at *where, const char *name, struct json *out);
 
+/* prompt_refuse() for the member of the object that stands at `where`. */
+int prompt_refuse_at(const struct prompt_reading *r, const struct prompt_at *where,
+		     const char *name, const char *why);
+
 /* The member if it is a string; of another type it is none. */
 struct json prompt_get_string(struct json object, const char *name);
 /* … if it is true or false. */
