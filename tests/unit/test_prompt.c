@@ -139,9 +139,9 @@ struct outcome {
 static void translate(struct sl_slice input, enum sl_dialect from, enum sl_dialect to,
 		      const char *url, struct outcome *o)
 {
-	const struct prompt_target target = {.model = SL_LIT("m"),
-					     .stream = true,
-					     .relative = url ? relative_of_url(url) : NULL};
+	struct prompt_target target = {.model = SL_LIT("m"),
+				       .stream = true,
+				       .relative = url ? relative_of_url(url) : NULL};
 	struct request_info info;
 	struct json_writer w;
 	struct prompt p;
@@ -149,6 +149,8 @@ static void translate(struct sl_slice input, enum sl_dialect from, enum sl_diale
 	*o = (struct outcome){.body.max = SIZE_MAX, .dropped.max = SIZE_MAX};
 	ck_assert_msg(request_parse(input, from, limits, &info, &o->fault) == 0, "%s",
 		      o->fault.message);
+	if (info.model.n)
+		target.model = info.model;
 	o->result = prompt_read(info.body, from, &p, &o->fault);
 	json_writer_init(&w, &o->body);
 	if (o->result == 0)
