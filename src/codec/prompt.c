@@ -173,13 +173,29 @@ int prompt_stop_next(const struct prompt *p, const char **at, struct json *stop)
 		return 1;
 	}
 	json_walk_init(&w, option);
+	if (*at) { /* goes on behind the last one */
+		w.p = *at;
+		w.first = false;
+	}
 	while (json_walk_next(&w, &key, stop) == 1) {
-		if (stop->type != JSON_STRING || (*at && stop->raw.p <= *at))
-			continue;
-		*at = stop->raw.p;
-		return 1;
+		*at = w.p;
+		if (stop->type == JSON_STRING)
+			return 1;
 	}
 	return 0;
+}
+
+struct sl_slice prompt_effort_of_budget(struct json budget)
+{
+	int64_t n;
+
+	if (json_int(budget, &n) < 0)
+		return SL_LIT("medium");
+	if (n <= 0)
+		return SL_LIT("none");
+	if (n <= 2048)
+		return SL_LIT("low");
+	return n <= 8192 ? SL_LIT("medium") : SL_LIT("high");
 }
 
 bool prompt_is_blank(struct json string)
@@ -245,12 +261,25 @@ void prompt_put_options(struct json_writer *w, const struct prompt *p,
 	}
 }
 
+/* As strict as with what clients send: what goes upstream is no worse. */
+static int parse_arguments(struct sl_slice text, struct json *value)
+{
+	const struct json_limits limits = {.depth = 64, .values = 100000};
+	struct json_fault fault;
+	int r = json_check(text, limits, &fault);
+
+	return r == 0 ? json_parse(text, value) : r;
+}
+
 static void put_unescaped(struct json_writer *w, struct sl_slice text)
 {
 	struct json value;
 	bool blank = true;
+	int r = parse_arguments(text, &value);
 
-	if (json_parse(text, &value) == 0 && value.type == JSON_OBJECT) {
+	if (r == -SL_E_NOMEM && w->failure == 0)
+		w->failure = r;
+	if (r == 0 && value.type == JSON_OBJECT) {
 		json_writer_token(w, value);
 		return;
 	}
@@ -281,10 +310,10 @@ void prompt_put_arguments_object(struct json_writer *w, struct json arguments)
 
 void prompt_put_arguments_text(struct json_writer *w, struct json arguments)
 {
-	if (arguments.type == JSON_STRING)
+	if (arguments.type == JSON_STRING && arguments.raw.n > 2)
 		json_writer_token(w, arguments);
 	else
-		json_writer_string(w, arguments.type == JSON_NONE ? SL_LIT("{}") : arguments.raw);
+		json_writer_string(w, arguments.type == JSON_OBJECT ? arguments.raw : SL_LIT("{}"));
 }
 
 void prompt_put_texts(struct json_writer *w, const struct prompt_part *parts, size_t n,
@@ -311,186 +340,6 @@ void prompt_put_texts_behind(struct json_writer *w, const char *before,
 		any = true;
 	}
 	json_writer_close_string(w);
-}
-
-size_t prompt_count(struct json container)
-{
-	struct json_walk w;
-	struct json value;
-	struct sl_slice key;
-	size_t n = 0;
-
-	json_walk_init(&w, container);
-	while (json_walk_next(&w, &key, &value) == 1)
-		n++;
-	return n;
-}
-
-int prompt_need_string(const struct prompt_reading *r, struct json object,
-		       const struct prompt_at *where, const char *name, struct json *out)
-{
-	struct prompt_at at;
-
-	*out = json_get(object, name);
-	if (out->type == JSON_STRING)
-		return 0;
-	prompt_at(&at, "%s.%s", where->text, name);
-	return prompt_fault(r->fault, &at, "must be a string");
-}
-
-struct json prompt_wrap(struct prompt *p, enum json_type type, struct sl_slice before,
-			struct sl_slice middle, struct sl_slice behind)
-{
-	size_t n = before.n + middle.n + behind.n;
-	char *bytes = prompt_alloc(p, n);
-
-	if (!bytes)
-		return (struct json){0};
-	memcpy(bytes, before.p, before.n);
-	memcpy(bytes + before.n, middle.p, middle.n);
-	memcpy(bytes + before.n + middle.n, behind.p, behind.n);
-	return (struct json){type, sl_slice(bytes, n)};
-}
-
-static bool is_of(struct json v, enum json_type type)
-{
-	if (type == JSON_TRUE)
-		return v.type == JSON_TRUE || v.type == JSON_FALSE;
-	return v.type == type || (type == JSON_ARRAY && v.type == JSON_STRING);
-}
-
-int prompt_take_option(const struct prompt_reading *r, const struct prompt_member *members,
-		       size_t n, struct sl_slice key, struct json value)
-{
-	static const char *const wanted[] = {[JSON_NUMBER] = "must be a number",
-					     [JSON_STRING] = "must be a string",
-					     [JSON_TRUE] = "must be true or false",
-					     [JSON_OBJECT] = "must be an object",
-					     [JSON_ARRAY] = "must be a string or an array"};
-	struct prompt_at at;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!sl_slice_is(key, members[i].name))
-			continue;
-		if (value.type == JSON_NULL)
-			return 1;
-		prompt_at(&at, "%s", members[i].name);
-		if (!is_of(value, members[i].type))
-			return prompt_fault(r->fault, &at, wanted[members[i].type]);
-		r->p->option[members[i].option] = value;
-		return 1;
-	}
-	return 0;
-}
-
-bool prompt_is_named(const char *const *names, struct sl_slice key)
-{
-	for (; *names; names++) {
-		if (sl_slice_is(key, *names))
-			return true;
-	}
-	return false;
-}
-
-int prompt_drop_unknown(const struct prompt_reading *r, struct sl_slice key, struct json value)
-{
-	char name[64];
-
-	if (value.type == JSON_NULL || value.type == JSON_FALSE || key.n >= sizeof(name) ||
-	    ((value.type == JSON_OBJECT || value.type == JSON_ARRAY) && prompt_count(value) == 0))
-		return 0;
-	memcpy(name, key.p, key.n);
-	name[key.n] = '\0';
-	return prompt_drop(r->p, name);
-}
-
-int prompt_split_data_url(struct json string, struct sl_slice *media, struct sl_slice *data)
-{
-	struct sl_slice s = string.raw;
-	const char *comma, *end;
-	size_t n;
-
-	if (string.type != JSON_STRING)
-		return 0;
-	s = sl_slice(s.p + 1, s.n - 2);
-	if (!sl_slice_starts(s, "data:"))
-		return 0;
-	comma = memchr(s.p, ',', s.n);
-	end = comma ? comma : s.p;
-	n = (size_t)(end - s.p);
-	if (n < 12 || memcmp(end - 7, ";base64", 7) != 0)
-		return 0;
-	*media = sl_slice(s.p + 5, n - 12);
-	comma = memchr(media->p, ';', media->n);
-	if (comma) /* parameters of the type */
-		media->n = (size_t)(comma - media->p);
-	*data = sl_slice(end + 1, s.n - n - 1);
-	return 1;
-}
-
-struct named_call {
-	struct sl_slice id; /* with its quotes */
-	struct json name;
-};
-
-static int by_id(const void *a, const void *b)
-{
-	const struct named_call *one = a, *other = b;
-	size_t n = one->id.n < other->id.n ? one->id.n : other->id.n;
-	int r = memcmp(one->id.p, other->id.p, n);
-
-	return r ? r : (one->id.n > other->id.n) - (one->id.n < other->id.n);
-}
-
-/* Calls back for each part of that kind that has an id. */
-static size_t each_part(struct prompt *p, enum prompt_part_kind kind,
-			void (*see)(struct prompt_part *part, struct named_call *calls, size_t n),
-			struct named_call *calls, size_t n_calls)
-{
-	size_t n = 0;
-
-	for (size_t m = 0; m < p->n_messages; m++) {
-		for (size_t i = 0; i < p->messages[m].n_parts; i++) {
-			struct prompt_part *part = &p->messages[m].parts[i];
-
-			if (part->kind != kind || part->id.type != JSON_STRING)
-				continue;
-			if (see)
-				see(part, calls, kind == PROMPT_TOOL_CALL ? n : n_calls);
-			n++;
-		}
-	}
-	return n;
-}
-
-static void list_call(struct prompt_part *part, struct named_call *calls, size_t n)
-{
-	calls[n] = (struct named_call){part->id.raw, part->name};
-}
-
-static void name_result(struct prompt_part *part, struct named_call *calls, size_t n)
-{
-	const struct named_call wanted = {.id = part->id.raw};
-	const struct named_call *found = bsearch(&wanted, calls, n, sizeof(*calls), by_id);
-
-	if (found && part->name.type == JSON_NONE)
-		part->name = found->name;
-}
-
-int prompt_name_results(struct prompt *p)
-{
-	size_t n = each_part(p, PROMPT_TOOL_CALL, NULL, NULL, 0);
-	struct named_call *calls;
-
-	if (n == 0)
-		return 0;
-	calls = prompt_alloc(p, n * sizeof(*calls));
-	if (!calls)
-		return -SL_E_NOMEM;
-	each_part(p, PROMPT_TOOL_CALL, list_call, calls, n);
-	qsort(calls, n, sizeof(*calls), by_id);
-	each_part(p, PROMPT_TOOL_RESULT, name_result, calls, n);
-	return 0;
 }
 
 int prompt_read(struct json body, enum sl_dialect dialect, struct prompt *p,

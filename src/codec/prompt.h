@@ -160,6 +160,8 @@ void prompt_put_options(struct json_writer *w, const struct prompt *p,
 /* The stop sequences one by one, whether it is one or an array: *at begins as NULL. 1 and a string;
  * 0 at the end. */
 int prompt_stop_next(const struct prompt *p, const char **at, struct json *stop);
+/* Tokens to reason with as a word of PROMPT_EFFORT: the one that comes nearest; "none" for 0. */
+struct sl_slice prompt_effort_of_budget(struct json budget);
 /* Nothing but white space in it (which some APIs refuse)? */
 bool prompt_is_blank(struct json string);
 
@@ -170,7 +172,7 @@ int prompt_budget(struct prompt *p, int64_t *tokens);
 /* A call's arguments as an object: what is text is unescaped; nothing, or "", is {}. Text that is no
  * JSON object becomes {"arguments":"the text"}: a model wrote it, and the conversation must go on. */
 void prompt_put_arguments_object(struct json_writer *w, struct json arguments);
-/* … and as a string that holds JSON. */
+/* … and as a string that holds JSON; nothing, or "", is "{}". */
 void prompt_put_arguments_text(struct json_writer *w, struct json arguments);
 
 /* The texts of these parts as one string, joined by `between` (which is escaped already); other

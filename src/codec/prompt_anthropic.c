@@ -6,23 +6,99 @@
  * Of the history what no other API has is left out, so that a conversation can go on elsewhere; of
  * the question itself what cannot be done is refused.
  */
-#include "codec/prompt_read.h"
+#include "codec/prompt_anthropic.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sluice/error.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /* ---- Blocks */
 
-static int refuse(const struct prompt_reading *r, const struct prompt_at *where, const char *name,
-		  const char *why)
+/* A block of a kind that other APIs have nothing of: what the provider's own tools did, and what is
+ * yet to come. */
+static int drop_block(const struct prompt_reading *r, struct json type)
 {
-	struct prompt_at at;
+	char name[80];
 
-	prompt_at(&at, "%s.%s", where->text, name);
-	return prompt_refuse(r->fault, at.text, why);
+	if (type.raw.n > 60)
+		return prompt_drop(r->p, "content");
+	snprintf(name, sizeof(name), "content.%.*s", (int)type.raw.n - 2, type.raw.p + 1);
+	return prompt_drop(r->p, name);
 }
 
-/* Images and documents: base64 or a URL; documents also as text. */
+int anthropic_note_extras(const struct prompt_reading *r, struct json block)
+{
+	struct json citations = json_get(block, "citations");
+	int result = 0;
+
+	if (json_get(block, "cache_control").type == JSON_OBJECT)
+		result = prompt_drop(r->p, "cache_control");
+	if (result == 0 && prompt_count(citations) > 0)
+		result = prompt_drop(r->p, "citations");
+	return result;
+}
+
+/* The texts of an array of blocks as one string. Other blocks are left out: they are parts of a
+ * document, which is one part here. */
+static int join_blocks(const struct prompt_reading *r, struct json blocks,
+		       const struct prompt_at *where, struct json *out)
+{
+	struct json_walk w;
+	struct json value;
+	struct sl_slice key;
+	size_t n = 0, room = blocks.raw.n;
+	char *bytes = prompt_alloc(r->p, room);
+
+	if (!bytes)
+		return -SL_E_NOMEM;
+	bytes[n++] = '"';
+	json_walk_init(&w, blocks);
+	for (size_t i = 0; json_walk_next(&w, &key, &value) == 1; i++) {
+		struct prompt_at at;
+		struct json type, text;
+
+		prompt_at(&at, "%s[%zu]", where->text, i);
+		if (prompt_need_string(r, value, &at, "type", &type) < 0)
+			return -SL_E_TYPE;
+		if (!json_is(type, "text")) {
+			if (drop_block(r, type) < 0)
+				return -SL_E_NOMEM;
+			continue;
+		}
+		if (prompt_need_string(r, value, &at, "text", &text) < 0)
+			return -SL_E_TYPE;
+		if (n > 1) { /* "\\n" takes less than what was around the text */
+			bytes[n++] = '\\';
+			bytes[n++] = 'n';
+		}
+		memcpy(bytes + n, text.raw.p + 1, text.raw.n - 2);
+		n += text.raw.n - 2;
+	}
+	bytes[n++] = '"';
+	*out = (struct json){JSON_STRING, sl_slice(bytes, n)};
+	return 0;
+}
+
+/* Content that is to be one text: a string, or blocks. */
+static int read_text(const struct prompt_reading *r, struct json object,
+		     const struct prompt_at *where, struct prompt_part *out)
+{
+	struct json content = json_get(object, "content");
+	struct prompt_at at;
+
+	out->kind = PROMPT_TEXT;
+	prompt_at(&at, "%s.content", where->text);
+	if (content.type == JSON_ARRAY)
+		return join_blocks(r, content, &at, &out->text);
+	if (content.type != JSON_STRING)
+		return prompt_fault(r->fault, &at, "must be a string or an array");
+	out->text = content;
+	return 0;
+}
+
+/* Images and documents: base64 or a URL; documents also as text or blocks. */
 static int read_source(const struct prompt_reading *r, struct json block,
 		       const struct prompt_at *where, struct prompt_part *out)
 {
@@ -31,17 +107,17 @@ static int read_source(const struct prompt_reading *r, struct json block,
 	struct prompt_at at;
 
 	prompt_at(&at, "%s.source", where->text);
-	out->name = json_get(block, "title");
-	if (out->name.type != JSON_STRING)
-		out->name = (struct json){0};
+	out->name = prompt_get_string(block, "title");
 	if (json_is(type, "url"))
 		return prompt_need_string(r, source, &at, "url", &out->url);
 	if (json_is(type, "text") && out->kind == PROMPT_FILE) {
 		out->kind = PROMPT_TEXT;
 		return prompt_need_string(r, source, &at, "data", &out->text);
 	}
+	if (json_is(type, "content") && out->kind == PROMPT_FILE)
+		return read_text(r, source, &at, out);
 	if (!json_is(type, "base64"))
-		return refuse(r, &at, "type", "only base64, url and text are known here");
+		return prompt_refuse_at(r, &at, "type", "what it names is not in the request");
 	if (prompt_need_string(r, source, &at, "media_type", &media) < 0 ||
 	    prompt_need_string(r, source, &at, "data", &data) < 0)
 		return -SL_E_TYPE;
@@ -81,81 +157,63 @@ static int read_call(const struct prompt_reading *r, struct json block, const st
 	return 0;
 }
 
-static void read_thinking(struct json block, struct prompt_part *out)
+static int read_thinking(const struct prompt_reading *r, struct json block,
+			 const struct prompt_at *at, struct prompt_part *out)
 {
-	out->text = json_get(block, "thinking");
-	out->signature = json_get(block, "signature");
-	if (out->text.type != JSON_STRING)
-		out->text = (struct json){0};
-	if (out->signature.type != JSON_STRING || out->signature.raw.n == 2)
+	out->signature = prompt_get_string(block, "signature");
+	if (out->signature.raw.n == 2)
 		out->signature = (struct json){0};
+	return prompt_need_string(r, block, at, "thinking", &out->text);
 }
 
-/* A block of a kind that other APIs have nothing of: what the provider's own tools did, and what is
- * yet to come. */
-static int drop_block(const struct prompt_reading *r, struct json type)
+static int read_redacted(const struct prompt_reading *r, struct json block,
+			 const struct prompt_at *at, struct prompt_part *out)
 {
-	char name[80];
-
-	if (type.type != JSON_STRING || type.raw.n > 60)
-		return prompt_drop(r->p, "content");
-	snprintf(name, sizeof(name), "content.%.*s", (int)type.raw.n - 2, type.raw.p + 1);
-	return prompt_drop(r->p, name);
+	out->redacted = true;
+	return prompt_need_string(r, block, at, "data", &out->signature);
 }
 
-static int note_extras(const struct prompt_reading *r, struct json block)
+static int read_plain(const struct prompt_reading *r, struct json block, const struct prompt_at *at,
+		      struct prompt_part *out)
 {
-	struct json citations = json_get(block, "citations");
-	int result = 0;
-
-	if (json_get(block, "cache_control").type == JSON_OBJECT)
-		result = prompt_drop(r->p, "cache_control");
-	if (result == 0 && prompt_count(citations) > 0)
-		result = prompt_drop(r->p, "citations");
-	return result;
+	return prompt_need_string(r, block, at, "text", &out->text);
 }
+
+static const struct {
+	const char *type;
+	enum prompt_part_kind kind;
+	bool in_results; /* may stand within a tool's result */
+	int (*read)(const struct prompt_reading *r, struct json block, const struct prompt_at *at,
+		    struct prompt_part *out);
+} blocks[] = {
+	{"text", PROMPT_TEXT, true, read_plain},
+	{"image", PROMPT_IMAGE, true, read_source},
+	{"document", PROMPT_FILE, true, read_source},
+	{"search_result", PROMPT_TEXT, true, read_text},
+	{"tool_use", PROMPT_TOOL_CALL, false, read_call},
+	{"tool_result", PROMPT_TOOL_RESULT, false, read_result},
+	{"thinking", PROMPT_REASONING, false, read_thinking},
+	{"redacted_thinking", PROMPT_REASONING, false, read_redacted},
+};
 
 /* 1: *out is the part; 0: the block is left out; -SL_E_TYPE, -SL_E_NOMEM. */
 static int read_block(const struct prompt_reading *r, struct json block, const struct prompt_at *at,
 		      bool in_result, struct prompt_part *out)
 {
-	static const struct {
-		const char *type;
-		enum prompt_part_kind kind;
-		int (*read)(const struct prompt_reading *r, struct json block,
-			    const struct prompt_at *at, struct prompt_part *out);
-	} blocks[] = {
-		{"image", PROMPT_IMAGE, read_source},
-		{"document", PROMPT_FILE, read_source},
-		{"tool_use", PROMPT_TOOL_CALL, read_call},
-		{"tool_result", PROMPT_TOOL_RESULT, read_result},
-	};
-	struct json type = json_get(block, "type");
-	int result = block.type == JSON_OBJECT ? note_extras(r, block)
+	struct json type;
+	int result = block.type == JSON_OBJECT ? anthropic_note_extras(r, block)
 					       : prompt_fault(r->fault, at, "must be an object");
 
 	if (result < 0)
 		return result;
-	*out = (struct prompt_part){.kind = PROMPT_TEXT, .source = block};
-	if (json_is(type, "text"))
-		return prompt_need_string(r, block, at, "text", &out->text) < 0 ? -SL_E_TYPE : 1;
-	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
-		if (!json_is(type, blocks[i].type) || (in_result && i >= 2))
+	if (prompt_need_string(r, block, at, "type", &type) < 0)
+		return -SL_E_TYPE;
+	for (size_t i = 0; i < COUNT(blocks); i++) {
+		if (!json_is(type, blocks[i].type) || (in_result && !blocks[i].in_results))
 			continue;
-		out->kind = blocks[i].kind;
+		*out = (struct prompt_part){.kind = blocks[i].kind, .source = block};
 		result = blocks[i].read(r, block, at, out);
 		return result < 0 ? result : 1;
-	}
-	if (json_is(type, "thinking")) {
-		out->kind = PROMPT_REASONING;
-		read_thinking(block, out);
-		return 1;
-	}
-	if (json_is(type, "redacted_thinking")) {
-		out->kind = PROMPT_REASONING;
-		out->redacted = true;
-		return prompt_need_string(r, block, at, "data", &out->signature) < 0 ? -SL_E_TYPE
-										     : 1;
 	}
 	return drop_block(r, type);
 }
@@ -250,190 +308,11 @@ static int read_messages(const struct prompt_reading *r, struct json body)
 	return result;
 }
 
-/* ---- Tools */
-
-/* Tools that the provider runs by itself: to be offered them is no promise that they are used. */
-static bool is_server_tool(struct json type)
-{
-	static const char *const names[] = {"web_search", "web_fetch", "code_execution",
-					    "tool_search", "mcp_toolset"};
-	struct sl_slice s =
-		type.type == JSON_STRING ? sl_slice(type.raw.p + 1, type.raw.n - 2) : SL_LIT("");
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (sl_slice_starts(s, names[i]))
-			return true;
-	}
-	return false;
-}
-
-static int read_tool(const struct prompt_reading *r, struct json tool, const struct prompt_at *at)
-{
-	struct prompt_tool *out = &r->p->tools[r->p->n_tools];
-	struct json type = json_get(tool, "type");
-
-	if (is_server_tool(type))
-		return prompt_drop(r->p, at->text);
-	if (!prompt_is_absent(type) && !json_is(type, "custom"))
-		return refuse(r, at, "type",
-			      "only tools with a schema of their own are known here");
-	if (prompt_need_string(r, tool, at, "name", &out->name) < 0)
-		return -SL_E_TYPE;
-	out->description = json_get(tool, "description");
-	out->schema = json_get(tool, "input_schema");
-	out->strict = json_get(tool, "strict");
-	if (out->description.type != JSON_STRING)
-		out->description = (struct json){0};
-	if (out->schema.type != JSON_OBJECT)
-		out->schema = (struct json){0};
-	if (out->strict.type != JSON_TRUE && out->strict.type != JSON_FALSE)
-		out->strict = (struct json){0};
-	r->p->n_tools++;
-	return note_extras(r, tool);
-}
-
-static int read_tools(const struct prompt_reading *r, struct json tools)
-{
-	struct json_walk w;
-	struct json value;
-	struct sl_slice key;
-	struct prompt_at at;
-	int result = 0;
-
-	prompt_at(&at, "tools");
-	if (prompt_is_absent(tools))
-		return 0;
-	if (tools.type != JSON_ARRAY)
-		return prompt_fault(r->fault, &at, "must be an array");
-	r->p->tools = prompt_alloc(r->p, (prompt_count(tools) + 1) * sizeof(*r->p->tools));
-	if (!r->p->tools)
-		return -SL_E_NOMEM;
-	json_walk_init(&w, tools);
-	for (size_t i = 0; result == 0 && json_walk_next(&w, &key, &value) == 1; i++) {
-		prompt_at(&at, "tools[%zu]", i);
-		result = read_tool(r, value, &at);
-	}
-	return result;
-}
-
-static int read_choice(const struct prompt_reading *r, struct json choice)
-{
-	static const struct {
-		const char *word;
-		enum prompt_choice choice;
-	} words[] = {{"auto", PROMPT_AUTO},
-		     {"any", PROMPT_REQUIRED},
-		     {"none", PROMPT_NO_TOOLS},
-		     {"tool", PROMPT_NAMED}};
-	struct json type = json_get(choice, "type");
-	struct prompt_at at;
-
-	if (prompt_is_absent(choice))
-		return 0;
-	if (json_get(choice, "disable_parallel_tool_use").type == JSON_TRUE)
-		r->p->option[PROMPT_PARALLEL] = (struct json){JSON_FALSE, SL_LIT("false")};
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		if (json_is(type, words[i].word))
-			r->p->choice = words[i].choice;
-	}
-	prompt_at(&at, "tool_choice");
-	if (r->p->choice == PROMPT_NAMED)
-		return prompt_need_string(r, choice, &at, "name", &r->p->choice_name);
-	prompt_at(&at, "tool_choice.type");
-	return r->p->choice != PROMPT_CHOICE_NONE_GIVEN
-		       ? 0
-		       : prompt_fault(r->fault, &at, "must be auto, any, none or tool");
-}
-
-/* ---- Everything else */
-
-static int read_thinking_option(const struct prompt_reading *r, struct json thinking)
-{
-	struct json type = json_get(thinking, "type");
-
-	if (json_is(type, "disabled"))
-		r->p->option[PROMPT_BUDGET] = (struct json){JSON_NUMBER, SL_LIT("0")};
-	else if (json_is(type, "enabled"))
-		r->p->option[PROMPT_BUDGET] = json_get(thinking, "budget_tokens");
-	if (r->p->option[PROMPT_BUDGET].type != JSON_NUMBER)
-		r->p->option[PROMPT_BUDGET] = (struct json){0};
-	return 0;
-}
-
-static int read_format(const struct prompt_reading *r, struct json format)
-{
-	struct prompt_at at;
-
-	if (prompt_is_absent(format))
-		return 0;
-	prompt_at(&at, "output_config.format.schema");
-	r->p->format = PROMPT_JSON_SCHEMA;
-	r->p->schema = json_get(format, "schema");
-	return r->p->schema.type == JSON_OBJECT ? 0
-						: prompt_fault(r->fault, &at, "must be an object");
-}
-
-static int read_output(const struct prompt_reading *r, struct json output)
-{
-	struct json effort = json_get(output, "effort");
-
-	if (effort.type == JSON_STRING)
-		r->p->option[PROMPT_EFFORT] = effort;
-	return read_format(r, json_get(output, "format"));
-}
-
-static const struct prompt_member options[] = {
-	{"max_tokens", PROMPT_MAX_TOKENS, JSON_NUMBER},
-	{"temperature", PROMPT_TEMPERATURE, JSON_NUMBER},
-	{"top_p", PROMPT_TOP_P, JSON_NUMBER},
-	{"top_k", PROMPT_TOP_K, JSON_NUMBER},
-	{"stop_sequences", PROMPT_STOP, JSON_ARRAY},
-};
-
-/* The provider's own tiers mean nothing elsewhere. */
-static const char *const quiet[] = {"model", "messages", "system", "stream", "service_tier", NULL};
-
-static int read_member(const struct prompt_reading *r, struct sl_slice key, struct json value)
-{
-	int taken = prompt_take_option(r, options, sizeof(options) / sizeof(*options), key, value);
-	struct json user = json_get(value, "user_id");
-
-	if (taken != 0)
-		return taken < 0 ? taken : 0;
-	if (prompt_is_named(quiet, key))
-		return 0;
-	if (sl_slice_is(key, "tools"))
-		return read_tools(r, value);
-	if (sl_slice_is(key, "tool_choice"))
-		return read_choice(r, value);
-	if (sl_slice_is(key, "thinking"))
-		return read_thinking_option(r, value);
-	if (sl_slice_is(key, "output_config"))
-		return read_output(r, value);
-	if (sl_slice_is(key, "output_format"))
-		return read_format(r, value);
-	if (sl_slice_is(key, "metadata")) {
-		if (user.type == JSON_STRING)
-			r->p->option[PROMPT_USER_ID] = user;
-		return 0;
-	}
-	if (sl_slice_is(key, "mcp_servers") && prompt_count(value) > 0)
-		return prompt_refuse(r->fault, "mcp_servers",
-				     "the provider would have to call them, and this one does not");
-	return prompt_drop_unknown(r, key, value);
-}
-
 int prompt_read_anthropic(struct json body, struct prompt *p, struct request_fault *fault)
 {
 	const struct prompt_reading r = {p, fault};
-	struct json_walk w;
-	struct json value;
-	struct sl_slice key;
-	int result = 0;
+	int result = anthropic_read_members(&r, body);
 
-	json_walk_init(&w, body);
-	while (result == 0 && json_walk_next(&w, &key, &value) == 1)
-		result = read_member(&r, key, value);
 	if (result == 0)
 		result = read_messages(&r, body);
 	return result == 0 ? prompt_name_results(p) : result;

@@ -57,10 +57,11 @@ static int read_member(const struct prompt_reading *r, struct sl_slice key, stru
 static int read_prompt(const struct prompt_reading *r, struct json prompt)
 {
 	struct prompt_message *m = prompt_alloc(r->p, sizeof(*m));
+	struct prompt_part *part = prompt_alloc(r->p, sizeof(*part));
 	struct json_walk w;
 	struct sl_slice key;
 
-	if (!m || !(m->parts = prompt_alloc(r->p, sizeof(*m->parts))))
+	if (!m || !part)
 		return -SL_E_NOMEM;
 	if (prompt.type == JSON_ARRAY && prompt_count(prompt) == 1) {
 		json_walk_init(&w, prompt);
@@ -68,9 +69,8 @@ static int read_prompt(const struct prompt_reading *r, struct json prompt)
 	}
 	if (prompt.type != JSON_STRING)
 		return prompt_refuse(r->fault, "prompt", "one text is what can be asked here");
-	*m->parts = (struct prompt_part){.kind = PROMPT_TEXT, .text = prompt, .source = prompt};
-	m->role = PROMPT_USER;
-	m->n_parts = 1;
+	*part = (struct prompt_part){.kind = PROMPT_TEXT, .text = prompt, .source = prompt};
+	*m = (struct prompt_message){PROMPT_USER, part, 1};
 	r->p->messages = m;
 	r->p->n_messages = 1;
 	return 0;

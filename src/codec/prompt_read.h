@@ -39,8 +39,16 @@ size_t prompt_count(struct json container);
 int prompt_need_string(const struct prompt_reading *r, struct json object,
 		       const struct prompt_at *where, const char *name, struct json *out);
 
-/* The same as a text that is put together: a token with before, middle and behind. Type NONE
- * without memory. */
+/* prompt_refuse() for the member of the object that stands at `where`. */
+int prompt_refuse_at(const struct prompt_reading *r, const struct prompt_at *where,
+		     const char *name, const char *why);
+
+/* The member if it is a string; of another type it is none. */
+struct json prompt_get_string(struct json object, const char *name);
+/* … if it is true or false. */
+struct json prompt_get_bool(struct json object, const char *name);
+
+/* A token of before, middle and behind in a row. Type NONE without memory. */
 struct json prompt_wrap(struct prompt *p, enum json_type type, struct sl_slice before,
 			struct sl_slice middle, struct sl_slice behind);
 
@@ -51,6 +59,10 @@ struct prompt_member {
 	enum prompt_option option;
 	enum json_type type;
 };
+
+/* Keeps the value, if there is one that is not null. 0 or -SL_E_TYPE. */
+int prompt_set_option(const struct prompt_reading *r, const struct prompt_member *member,
+		      struct json value);
 
 /* 1: it was one of them, and is kept (null is none); 0: it is none of them; -SL_E_TYPE. */
 int prompt_take_option(const struct prompt_reading *r, const struct prompt_member *members,

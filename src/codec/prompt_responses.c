@@ -13,78 +13,18 @@
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
-size_t responses_count(struct json container)
-{
-	struct json_walk w;
-	struct json value;
-	struct sl_slice key;
-	size_t n = 0;
-
-	json_walk_init(&w, container);
-	while (json_walk_next(&w, &key, &value) == 1)
-		n++;
-	return n;
-}
-
-bool responses_is_absent(struct json v)
-{
-	return v.type == JSON_NONE || v.type == JSON_NULL;
-}
-
-struct json responses_get_string(struct json object, const char *name)
-{
-	struct json v = json_get(object, name);
-
-	return v.type == JSON_STRING ? v : (struct json){0};
-}
-
-int responses_need_string(const struct responses_reading *r, struct json object,
-			  const struct prompt_at *where, const char *name, struct json *out)
-{
-	struct prompt_at at;
-
-	*out = json_get(object, name);
-	if (out->type == JSON_STRING)
-		return 0;
-	prompt_at(&at, "%s.%s", where->text, name);
-	return prompt_fault(r->fault, &at, "must be a string");
-}
-
-int responses_refuse(const struct responses_reading *r, const struct prompt_at *where,
-		     const char *name, const char *why)
-{
-	struct prompt_at at;
-
-	prompt_at(&at, "%s.%s", where->text, name);
-	return prompt_refuse(r->fault, at.text, why);
-}
-
-/* These three as one token. Type NONE without memory. */
-static struct json wrapped(struct prompt *p, enum json_type type, struct sl_slice before,
-			   struct sl_slice middle, struct sl_slice behind)
-{
-	char *bytes = prompt_alloc(p, before.n + middle.n + behind.n);
-
-	if (!bytes)
-		return (struct json){0};
-	memcpy(bytes, before.p, before.n);
-	memcpy(bytes + before.n, middle.p, middle.n);
-	memcpy(bytes + before.n + middle.n, behind.p, behind.n);
-	return (struct json){type, sl_slice(bytes, before.n + middle.n + behind.n)};
-}
-
 /* ---- Parts of a message */
 
-static int read_image(const struct responses_reading *r, struct json part,
-		      const struct prompt_at *at, struct prompt_part *out)
+static int read_image(const struct prompt_reading *r, struct json part, const struct prompt_at *at,
+		      struct prompt_part *out)
 {
 	struct json url = json_get(part, "image_url");
 
 	out->kind = PROMPT_IMAGE;
-	if (responses_is_absent(url) && !responses_is_absent(json_get(part, "file_id")))
-		return responses_refuse(r, at, "file_id", RESPONSES_ONLY_HERE);
+	if (prompt_is_absent(url) && !prompt_is_absent(json_get(part, "file_id")))
+		return prompt_refuse_at(r, at, "file_id", RESPONSES_ONLY_HERE);
 	if (url.type != JSON_STRING)
-		return responses_need_string(r, part, at, "image_url", &url);
+		return prompt_need_string(r, part, at, "image_url", &url);
 	if (!prompt_split_data_url(url, &out->media, &out->data))
 		out->url = url;
 	return 0;
@@ -100,21 +40,21 @@ static struct sl_slice media_of_name(struct json name)
 	return SL_LIT("application/pdf");
 }
 
-static int read_file(const struct responses_reading *r, struct json part,
-		     const struct prompt_at *at, struct prompt_part *out)
+static int read_file(const struct prompt_reading *r, struct json part, const struct prompt_at *at,
+		     struct prompt_part *out)
 {
 	struct json url = json_get(part, "file_url"), data = json_get(part, "file_data");
 
 	out->kind = PROMPT_FILE;
-	out->name = responses_get_string(part, "filename");
+	out->name = prompt_get_string(part, "filename");
 	if (url.type == JSON_STRING) {
 		out->url = url;
 		return 0;
 	}
-	if (responses_is_absent(data) && !responses_is_absent(json_get(part, "file_id")))
-		return responses_refuse(r, at, "file_id", RESPONSES_ONLY_HERE);
+	if (prompt_is_absent(data) && !prompt_is_absent(json_get(part, "file_id")))
+		return prompt_refuse_at(r, at, "file_id", RESPONSES_ONLY_HERE);
 	if (data.type != JSON_STRING)
-		return responses_need_string(r, part, at, "file_data", &data);
+		return prompt_need_string(r, part, at, "file_data", &data);
 	if (!prompt_split_data_url(data, &out->media, &out->data)) {
 		out->media = media_of_name(out->name);
 		out->data = sl_slice(data.raw.p + 1, data.raw.n - 2);
@@ -122,7 +62,7 @@ static int read_file(const struct responses_reading *r, struct json part,
 	return 0;
 }
 
-static int read_audio(const struct responses_reading *r, struct json part,
+static int read_audio(const struct prompt_reading *r, struct json part,
 		      const struct prompt_at *where, struct prompt_part *out)
 {
 	struct json audio = json_get(part, "input_audio"), format, data;
@@ -131,20 +71,20 @@ static int read_audio(const struct responses_reading *r, struct json part,
 
 	prompt_at(&at, "%s.input_audio", where->text);
 	out->kind = PROMPT_AUDIO;
-	result = responses_need_string(r, audio, &at, "data", &data);
+	result = prompt_need_string(r, audio, &at, "data", &data);
 	if (result == 0)
-		result = responses_need_string(r, audio, &at, "format", &format);
+		result = prompt_need_string(r, audio, &at, "format", &format);
 	if (result < 0)
 		return result;
 	out->data = sl_slice(data.raw.p + 1, data.raw.n - 2);
-	out->media = wrapped(r->p, JSON_NONE, SL_LIT("audio/"),
-			     sl_slice(format.raw.p + 1, format.raw.n - 2), SL_LIT(""))
+	out->media = prompt_wrap(r->p, JSON_NONE, SL_LIT("audio/"),
+				 sl_slice(format.raw.p + 1, format.raw.n - 2), SL_LIT(""))
 			     .raw;
 	return out->media.n ? 0 : -SL_E_NOMEM;
 }
 
-static int read_part(const struct responses_reading *r, struct json part,
-		     const struct prompt_at *at, struct prompt_part *out)
+static int read_part(const struct prompt_reading *r, struct json part, const struct prompt_at *at,
+		     struct prompt_part *out)
 {
 	struct json type = json_get(part, "type");
 
@@ -153,11 +93,11 @@ static int read_part(const struct responses_reading *r, struct json part,
 		return prompt_fault(r->fault, at, "must be an object");
 	if (json_is(type, "input_text") || json_is(type, "output_text") || json_is(type, "text")) {
 		out->kind = PROMPT_TEXT;
-		return responses_need_string(r, part, at, "text", &out->text);
+		return prompt_need_string(r, part, at, "text", &out->text);
 	}
 	if (json_is(type, "refusal")) {
 		out->kind = PROMPT_REFUSAL;
-		return responses_need_string(r, part, at, "refusal", &out->text);
+		return prompt_need_string(r, part, at, "refusal", &out->text);
 	}
 	if (json_is(type, "input_image"))
 		return read_image(r, part, at, out);
@@ -165,17 +105,17 @@ static int read_part(const struct responses_reading *r, struct json part,
 		return read_file(r, part, at, out);
 	if (json_is(type, "input_audio"))
 		return read_audio(r, part, at, out);
-	return responses_refuse(r, at, "type", "a content part of this kind is not known here");
+	return prompt_refuse_at(r, at, "type", "a content part of this kind is not known here");
 }
 
 /* Content that is a string or an array of parts. */
-static int read_parts(const struct responses_reading *r, struct json content,
+static int read_parts(const struct prompt_reading *r, struct json content,
 		      const struct prompt_at *where, struct prompt_part **parts, size_t *n)
 {
 	struct json_walk w;
 	struct json value;
 	struct sl_slice key;
-	size_t count = content.type == JSON_ARRAY ? responses_count(content) : 1;
+	size_t count = content.type == JSON_ARRAY ? prompt_count(content) : 1;
 	int result = 0;
 
 	if (content.type != JSON_ARRAY && content.type != JSON_STRING)
@@ -201,7 +141,7 @@ static int read_parts(const struct responses_reading *r, struct json content,
 /* ---- Items */
 
 /* The part of an item that is one. */
-static struct prompt_part *only_part(const struct responses_reading *r, struct json item,
+static struct prompt_part *only_part(const struct prompt_reading *r, struct json item,
 				     enum prompt_role role, enum prompt_part_kind kind,
 				     struct prompt_message *m)
 {
@@ -215,7 +155,7 @@ static struct prompt_part *only_part(const struct responses_reading *r, struct j
 	return part;
 }
 
-static int read_role(const struct responses_reading *r, struct json item,
+static int read_role(const struct prompt_reading *r, struct json item,
 		     const struct prompt_at *where, enum prompt_role *role)
 {
 	static const struct {
@@ -240,7 +180,7 @@ static int read_role(const struct responses_reading *r, struct json item,
 	return prompt_fault(r->fault, &at, "must be user, assistant, system or developer");
 }
 
-static int read_message(const struct responses_reading *r, struct json item,
+static int read_message(const struct prompt_reading *r, struct json item,
 			const struct prompt_at *where, struct prompt_message *m)
 {
 	struct prompt_at at;
@@ -252,23 +192,22 @@ static int read_message(const struct responses_reading *r, struct json item,
 	return read_parts(r, json_get(item, "content"), &at, &m->parts, &m->n_parts);
 }
 
-static int read_call(const struct responses_reading *r, struct json item,
-		     const struct prompt_at *at, struct prompt_message *m)
+static int read_call(const struct prompt_reading *r, struct json item, const struct prompt_at *at,
+		     struct prompt_message *m)
 {
 	struct prompt_part *part = only_part(r, item, PROMPT_ASSISTANT, PROMPT_TOOL_CALL, m);
 	int result;
 
 	if (!part)
 		return -SL_E_NOMEM;
-	result = responses_need_string(r, item, at, "call_id", &part->id);
+	result = prompt_need_string(r, item, at, "call_id", &part->id);
 	if (result == 0)
-		result = responses_need_string(r, item, at, "name", &part->name);
-	return result < 0 ? result
-			  : responses_need_string(r, item, at, "arguments", &part->arguments);
+		result = prompt_need_string(r, item, at, "name", &part->name);
+	return result < 0 ? result : prompt_need_string(r, item, at, "arguments", &part->arguments);
 }
 
 /* Its input is free text, which other APIs know only as a member of arguments. */
-static int read_custom_call(const struct responses_reading *r, struct json item,
+static int read_custom_call(const struct prompt_reading *r, struct json item,
 			    const struct prompt_at *at, struct prompt_message *m)
 {
 	struct prompt_part *part = only_part(r, item, PROMPT_ASSISTANT, PROMPT_TOOL_CALL, m);
@@ -277,18 +216,19 @@ static int read_custom_call(const struct responses_reading *r, struct json item,
 
 	if (!part)
 		return -SL_E_NOMEM;
-	result = responses_need_string(r, item, at, "call_id", &part->id);
+	result = prompt_need_string(r, item, at, "call_id", &part->id);
 	if (result == 0)
-		result = responses_need_string(r, item, at, "name", &part->name);
+		result = prompt_need_string(r, item, at, "name", &part->name);
 	if (result == 0)
-		result = responses_need_string(r, item, at, "input", &input);
+		result = prompt_need_string(r, item, at, "input", &input);
 	if (result < 0)
 		return result;
-	part->arguments = wrapped(r->p, JSON_OBJECT, SL_LIT("{\"input\":"), input.raw, SL_LIT("}"));
+	part->arguments =
+		prompt_wrap(r->p, JSON_OBJECT, SL_LIT("{\"input\":"), input.raw, SL_LIT("}"));
 	return part->arguments.type == JSON_NONE ? -SL_E_NOMEM : 0;
 }
 
-static int read_result(const struct responses_reading *r, struct json item,
+static int read_result(const struct prompt_reading *r, struct json item,
 		       const struct prompt_at *where, struct prompt_message *m)
 {
 	struct prompt_part *part = only_part(r, item, PROMPT_USER, PROMPT_TOOL_RESULT, m);
@@ -297,7 +237,7 @@ static int read_result(const struct responses_reading *r, struct json item,
 
 	if (!part)
 		return -SL_E_NOMEM;
-	result = responses_need_string(r, item, where, "call_id", &part->id);
+	result = prompt_need_string(r, item, where, "call_id", &part->id);
 	if (result < 0)
 		return result;
 	prompt_at(&at, "%s.output", where->text);
@@ -311,7 +251,7 @@ static int next_text(struct json_walk *w, struct sl_slice *text)
 	struct sl_slice key;
 
 	while (json_walk_next(w, &key, &value) == 1) {
-		struct json string = responses_get_string(value, "text");
+		struct json string = prompt_get_string(value, "text");
 
 		if (string.type == JSON_NONE || string.raw.n == 2)
 			continue;
@@ -322,7 +262,7 @@ static int next_text(struct json_walk *w, struct sl_slice *text)
 }
 
 /* All of them as one string; type NONE when there is none. 0 or -SL_E_NOMEM. */
-static int join_texts(const struct responses_reading *r, struct json array, struct json *joined)
+static int join_texts(const struct prompt_reading *r, struct json array, struct json *joined)
 {
 	struct sl_slice between = SL_LIT("\\n\\n"), text;
 	struct json_walk w;
@@ -349,7 +289,7 @@ static int join_texts(const struct responses_reading *r, struct json array, stru
 	return 0;
 }
 
-static int read_reasoning(const struct responses_reading *r, struct json item,
+static int read_reasoning(const struct prompt_reading *r, struct json item,
 			  struct prompt_message *m)
 {
 	struct prompt_part *part = only_part(r, item, PROMPT_ASSISTANT, PROMPT_REASONING, m);
@@ -360,22 +300,22 @@ static int read_reasoning(const struct responses_reading *r, struct json item,
 	result = join_texts(r, json_get(item, "summary"), &part->text);
 	if (result == 0 && part->text.type == JSON_NONE)
 		result = join_texts(r, json_get(item, "content"), &part->text);
-	part->signature = responses_get_string(item, "encrypted_content");
+	part->signature = prompt_get_string(item, "encrypted_content");
 	part->redacted = part->text.type == JSON_NONE && part->signature.type == JSON_STRING;
 	if (part->text.type == JSON_NONE && !part->redacted)
 		m->n_parts = 0;
 	return result;
 }
 
-static int read_item(const struct responses_reading *r, struct json item,
-		     const struct prompt_at *at, struct prompt_message *m)
+static int read_item(const struct prompt_reading *r, struct json item, const struct prompt_at *at,
+		     struct prompt_message *m)
 {
 	struct json type = json_get(item, "type");
 
 	if (item.type != JSON_OBJECT)
 		return prompt_fault(r->fault, at, "must be an object");
 	if (json_is(type, "message") ||
-	    (responses_is_absent(type) && json_get(item, "role").type != JSON_NONE))
+	    (prompt_is_absent(type) && json_get(item, "role").type != JSON_NONE))
 		return read_message(r, item, at, m);
 	if (json_is(type, "function_call"))
 		return read_call(r, item, at, m);
@@ -385,14 +325,14 @@ static int read_item(const struct responses_reading *r, struct json item,
 		return read_result(r, item, at, m);
 	if (json_is(type, "reasoning"))
 		return read_reasoning(r, item, m);
-	if (json_is(type, "item_reference") || responses_is_absent(type))
-		return responses_refuse(r, at, "type",
+	if (json_is(type, "item_reference") || prompt_is_absent(type))
+		return prompt_refuse_at(r, at, "type",
 					RESPONSES_ONLY_HERE ": no reference to an item");
-	return responses_refuse(r, at, "type",
+	return prompt_refuse_at(r, at, "type",
 				"an item of this kind means nothing to the upstream");
 }
 
-static int read_items(const struct responses_reading *r, struct json input)
+static int read_items(const struct prompt_reading *r, struct json input)
 {
 	struct json_walk w;
 	struct json item;
@@ -453,7 +393,7 @@ static int join_answers(struct prompt *p)
 	return 0;
 }
 
-static int add_text(const struct responses_reading *r, enum prompt_role role, struct json text)
+static int add_text(const struct prompt_reading *r, enum prompt_role role, struct json text)
 {
 	struct prompt_message *m = &r->p->messages[r->p->n_messages];
 	struct prompt_part *part = only_part(r, text, role, PROMPT_TEXT, m);
@@ -465,18 +405,18 @@ static int add_text(const struct responses_reading *r, enum prompt_role role, st
 	return 0;
 }
 
-static int read_messages(const struct responses_reading *r, struct json body)
+static int read_messages(const struct prompt_reading *r, struct json body)
 {
 	struct json input = json_get(body, "input"), instructions = json_get(body, "instructions");
 	struct prompt_at at;
-	size_t max = 1 + (input.type == JSON_ARRAY ? responses_count(input) : 1);
+	size_t max = 1 + (input.type == JSON_ARRAY ? prompt_count(input) : 1);
 	int result = 0;
 
 	r->p->messages = prompt_alloc(r->p, max * sizeof(*r->p->messages));
 	if (!r->p->messages)
 		return -SL_E_NOMEM;
 	prompt_at(&at, "instructions");
-	if (!responses_is_absent(instructions) && instructions.type != JSON_STRING)
+	if (!prompt_is_absent(instructions) && instructions.type != JSON_STRING)
 		return prompt_fault(r->fault, &at, "must be a string");
 	if (instructions.type == JSON_STRING && instructions.raw.n > 2)
 		result = add_text(r, PROMPT_SYSTEM, instructions);
@@ -485,7 +425,7 @@ static int read_messages(const struct responses_reading *r, struct json body)
 	prompt_at(&at, "input");
 	if (input.type == JSON_STRING)
 		return add_text(r, PROMPT_USER, input);
-	if (input.type != JSON_ARRAY || responses_count(input) == 0)
+	if (input.type != JSON_ARRAY || prompt_count(input) == 0)
 		return prompt_fault(r->fault, &at,
 				    "must be a string or an array that is not empty");
 	return read_items(r, input);
@@ -493,7 +433,7 @@ static int read_messages(const struct responses_reading *r, struct json body)
 
 int prompt_read_responses(struct json body, struct prompt *p, struct request_fault *fault)
 {
-	struct responses_reading reading = {p, fault};
+	struct prompt_reading reading = {p, fault};
 	int result = responses_read_options(&reading, body);
 
 	if (result == 0)

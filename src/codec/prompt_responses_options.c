@@ -12,7 +12,7 @@
 
 /* ---- Tools */
 
-static int read_tool(const struct responses_reading *r, struct json value,
+static int read_tool(const struct prompt_reading *r, struct json value,
 		     const struct prompt_at *where, struct prompt_tool *tool)
 {
 	struct json schema = json_get(value, "parameters"), strict = json_get(value, "strict");
@@ -21,23 +21,23 @@ static int read_tool(const struct responses_reading *r, struct json value,
 	if (value.type != JSON_OBJECT)
 		return prompt_fault(r->fault, where, "must be an object");
 	if (!json_is(json_get(value, "type"), "function"))
-		return responses_refuse(
+		return prompt_refuse_at(
 			r, where, "type",
 			"only functions can be tools here: the upstream's API has no "
 			"other");
-	if (!responses_is_absent(schema) && schema.type != JSON_OBJECT) {
+	if (!prompt_is_absent(schema) && schema.type != JSON_OBJECT) {
 		prompt_at(&at, "%s.parameters", where->text);
 		return prompt_fault(r->fault, &at, "must be an object");
 	}
-	tool->description = responses_get_string(value, "description");
+	tool->description = prompt_get_string(value, "description");
 	if (schema.type == JSON_OBJECT)
 		tool->schema = schema;
 	if (strict.type == JSON_TRUE || strict.type == JSON_FALSE)
 		tool->strict = strict;
-	return responses_need_string(r, value, where, "name", &tool->name);
+	return prompt_need_string(r, value, where, "name", &tool->name);
 }
 
-int responses_read_tools(const struct responses_reading *r, struct json tools)
+int responses_read_tools(const struct prompt_reading *r, struct json tools)
 {
 	struct prompt_at at;
 	struct json_walk w;
@@ -46,11 +46,11 @@ int responses_read_tools(const struct responses_reading *r, struct json tools)
 	int result = 0;
 
 	prompt_at(&at, "tools");
-	if (responses_is_absent(tools))
+	if (prompt_is_absent(tools))
 		return 0;
 	if (tools.type != JSON_ARRAY)
 		return prompt_fault(r->fault, &at, "must be an array");
-	r->p->tools = prompt_alloc(r->p, responses_count(tools) * sizeof(*r->p->tools));
+	r->p->tools = prompt_alloc(r->p, prompt_count(tools) * sizeof(*r->p->tools));
 	if (!r->p->tools)
 		return -SL_E_NOMEM;
 	json_walk_init(&w, tools);
@@ -96,7 +96,7 @@ static bool is_allowed(struct json allowed, struct json name)
 }
 
 /* A choice among some of the tools is the same as having no others. */
-static int read_allowed(const struct responses_reading *r, struct json choice)
+static int read_allowed(const struct prompt_reading *r, struct json choice)
 {
 	struct json allowed = json_get(choice, "tools"), value;
 	struct prompt_at at;
@@ -124,34 +124,34 @@ static int read_allowed(const struct responses_reading *r, struct json choice)
 	return kept ? 0 : prompt_fault(r->fault, &at, "must name some of `tools`");
 }
 
-int responses_read_choice(const struct responses_reading *r, struct json choice)
+int responses_read_choice(const struct prompt_reading *r, struct json choice)
 {
 	struct json type = json_get(choice, "type");
 	struct prompt_at at;
 
 	prompt_at(&at, "tool_choice");
-	if (responses_is_absent(choice) || word_to_choice(choice, &r->p->choice))
+	if (prompt_is_absent(choice) || word_to_choice(choice, &r->p->choice))
 		return 0;
 	if (choice.type != JSON_OBJECT)
 		return prompt_fault(r->fault, &at, "must be none, auto, required or an object");
 	if (json_is(type, "allowed_tools"))
 		return read_allowed(r, choice);
 	if (!json_is(type, "function"))
-		return responses_refuse(r, &at, "type", "only functions can be tools here");
+		return prompt_refuse_at(r, &at, "type", "only functions can be tools here");
 	r->p->choice = PROMPT_NAMED;
-	return responses_need_string(r, choice, &at, "name", &r->p->choice_name);
+	return prompt_need_string(r, choice, &at, "name", &r->p->choice_name);
 }
 
 /* ---- Options */
 
 /* Keeps an option that is not null, and is of that type. */
-static int keep(const struct responses_reading *r, const char *where, struct json value,
+static int keep(const struct prompt_reading *r, const char *where, struct json value,
 		enum json_type type, enum prompt_option option)
 {
 	bool is_bool = value.type == JSON_TRUE || value.type == JSON_FALSE;
 	struct prompt_at at;
 
-	if (responses_is_absent(value))
+	if (prompt_is_absent(value))
 		return 0;
 	if (value.type == type || (type == JSON_TRUE && is_bool)) {
 		r->p->option[option] = value;
@@ -164,37 +164,37 @@ static int keep(const struct responses_reading *r, const char *where, struct jso
 						  : "must be true or false");
 }
 
-static int read_format(const struct responses_reading *r, struct json format)
+static int read_format(const struct prompt_reading *r, struct json format)
 {
 	struct prompt_at at;
 	struct prompt *p = r->p;
 	struct json type = json_get(format, "type"), strict = json_get(format, "strict");
 
 	prompt_at(&at, "text.format");
-	if (responses_is_absent(format) || json_is(type, "text"))
+	if (prompt_is_absent(format) || json_is(type, "text"))
 		return 0;
 	if (json_is(type, "json_object")) {
 		p->format = PROMPT_JSON_OBJECT;
 		return 0;
 	}
 	if (!json_is(type, "json_schema"))
-		return responses_refuse(r, &at, "type", "must be text, json_object or json_schema");
+		return prompt_refuse_at(r, &at, "type", "must be text, json_object or json_schema");
 	p->format = PROMPT_JSON_SCHEMA;
 	p->schema = json_get(format, "schema");
-	p->schema_name = responses_get_string(format, "name");
+	p->schema_name = prompt_get_string(format, "name");
 	if (strict.type == JSON_TRUE || strict.type == JSON_FALSE)
 		p->schema_strict = strict;
 	prompt_at(&at, "text.format.schema");
 	return p->schema.type == JSON_OBJECT ? 0 : prompt_fault(r->fault, &at, "must be an object");
 }
 
-static int read_text(const struct responses_reading *r, struct json text)
+static int read_text(const struct prompt_reading *r, struct json text)
 {
 	struct prompt_at at;
 	int result;
 
 	prompt_at(&at, "text");
-	if (responses_is_absent(text))
+	if (prompt_is_absent(text))
 		return 0;
 	if (text.type != JSON_OBJECT)
 		return prompt_fault(r->fault, &at, "must be an object");
@@ -203,19 +203,19 @@ static int read_text(const struct responses_reading *r, struct json text)
 	return result < 0 ? result : read_format(r, json_get(text, "format"));
 }
 
-static int read_reasoning_options(const struct responses_reading *r, struct json reasoning)
+static int read_reasoning_options(const struct prompt_reading *r, struct json reasoning)
 {
 	struct prompt_at at;
 
 	prompt_at(&at, "reasoning");
-	if (!responses_is_absent(reasoning) && reasoning.type != JSON_OBJECT)
+	if (!prompt_is_absent(reasoning) && reasoning.type != JSON_OBJECT)
 		return prompt_fault(r->fault, &at, "must be an object");
 	return keep(r, "reasoning.effort", json_get(reasoning, "effort"), JSON_STRING,
 		    PROMPT_EFFORT);
 }
 
 /* How many alternatives to each token: none of them is no wish. */
-static int read_top_logprobs(const struct responses_reading *r, struct json value)
+static int read_top_logprobs(const struct prompt_reading *r, struct json value)
 {
 	int64_t n;
 
@@ -224,7 +224,7 @@ static int read_top_logprobs(const struct responses_reading *r, struct json valu
 	return keep(r, "top_logprobs", value, JSON_NUMBER, PROMPT_TOP_LOGPROBS);
 }
 
-static int refuse_stored(const struct responses_reading *r, const char *name)
+static int refuse_stored(const struct prompt_reading *r, const char *name)
 {
 	return prompt_refuse(r->fault, name, RESPONSES_ONLY_HERE);
 }
@@ -243,7 +243,7 @@ static bool is_quiet(struct sl_slice name)
 	return false;
 }
 
-static int drop(const struct responses_reading *r, struct sl_slice name)
+static int drop(const struct prompt_reading *r, struct sl_slice name)
 {
 	char text[64];
 
@@ -253,7 +253,7 @@ static int drop(const struct responses_reading *r, struct sl_slice name)
 	return prompt_drop(r->p, text);
 }
 
-static int read_option(const struct responses_reading *r, struct sl_slice name, struct json value)
+static int read_option(const struct prompt_reading *r, struct sl_slice name, struct json value)
 {
 	static const struct {
 		const char *name;
@@ -270,7 +270,7 @@ static int read_option(const struct responses_reading *r, struct sl_slice name, 
 	};
 	static const char *const stored[] = {"previous_response_id", "conversation", "prompt"};
 
-	if (responses_is_absent(value) || is_quiet(name))
+	if (prompt_is_absent(value) || is_quiet(name))
 		return 0;
 	for (size_t i = 0; i < COUNT(options); i++) {
 		if (sl_slice_is(name, options[i].name))
@@ -289,7 +289,7 @@ static int read_option(const struct responses_reading *r, struct sl_slice name, 
 	return drop(r, name);
 }
 
-int responses_read_options(const struct responses_reading *r, struct json body)
+int responses_read_options(const struct prompt_reading *r, struct json body)
 {
 	struct json_walk w;
 	struct json value;

@@ -7,27 +7,40 @@
 #define NEW "max_completion_tokens"
 #define OLD "max_tokens"
 
+#define NO_SAMPLING (RELATIVE_LACKS(PROMPT_TOP_K) | RELATIVE_LACKS(PROMPT_MIN_P))
+#define NO_BIAS     RELATIVE_LACKS(PROMPT_LOGIT_BIAS)
+#define NO_USER     RELATIVE_LACKS(PROMPT_USER_ID)
+#define NO_PARALLEL RELATIVE_LACKS(PROMPT_PARALLEL)
+#define NO_SEED     RELATIVE_LACKS(PROMPT_SEED)
+/* tiers of OpenAI's, and how much a model talks */
+#define NO_EXTRAS (RELATIVE_LACKS(PROMPT_SERVICE_TIER) | RELATIVE_LACKS(PROMPT_VERBOSITY))
+
+/* Limits that OpenAI answers with 400 to. */
+#define OPENAI_LIMITS .name_max = 64, .id_max = 40, .user_max = 64, .stops_max = 4
+
 static const struct relative relatives[] = {
-	{"OpenAI", "api.openai.com", NEW, "seed", .names_max = 64},
-	{"Azure OpenAI", "openai.azure.com", NEW, "seed", .names_max = 64},
-	{"Azure AI Foundry", "services.ai.azure.com", NEW, "seed", .names_max = 64},
+	{"OpenAI", "api.openai.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},
+	{"Azure OpenAI", "openai.azure.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},
+	{"Azure AI Foundry", "services.ai.azure.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},
 	/* reasons in several turns while tools are called, and asks for what it thought */
-	{"DeepSeek", "api.deepseek.com", OLD, NULL, "reasoning_content", RELATIVE_EFFORT_NONE,
-	 .no_user = true, .no_parallel = true, .no_logit_bias = true, .no_schema = true},
-	{"OpenRouter", "openrouter.ai", OLD, "seed", "reasoning", RELATIVE_EFFORT_OBJECT,
-	 .samples_more = true},
-	/* refuses members that it does not know */
-	{"Mistral", "api.mistral.ai", OLD, "random_seed", NULL, RELATIVE_EFFORT_NONE,
-	 .no_stream_options = true, .no_user = true, .no_logit_bias = true},
-	{"Groq", "api.groq.com", NEW, "seed", .no_logit_bias = true},
-	{"Google", "generativelanguage.googleapis.com", OLD, NULL, .no_user = true,
-	 .no_parallel = true, .no_logit_bias = true, .signatures = true},
-	{"Together", "api.together.xyz", OLD, "seed", .samples_more = true},
-	{"Fireworks", "api.fireworks.ai", OLD, "seed", .samples_more = true},
-	{"xAI", "api.x.ai", NEW, "seed", .no_logit_bias = true},
-	{"a server of one's own", NULL, OLD, "seed", .samples_more = true},
+	{"DeepSeek", "api.deepseek.com", OLD, NULL,
+	 NO_SAMPLING | NO_BIAS | NO_USER | NO_PARALLEL | NO_SEED | NO_EXTRAS,
+	 .reasoning = "reasoning_content", .reasoning_due = true,
+	 .effort = RELATIVE_EFFORT_THINKING, .no_schema = true},
+	{"OpenRouter", "openrouter.ai", OLD, "seed", .reasoning = "reasoning",
+	 .effort = RELATIVE_EFFORT_OBJECT, .user_max = 128},
+	/* refuses members that it does not know, and ids that it has not made itself */
+	{"Mistral", "api.mistral.ai", OLD, "random_seed",
+	 NO_SAMPLING | NO_BIAS | NO_USER | NO_EXTRAS, .effort = RELATIVE_EFFORT_NONE,
+	 .no_stream_options = true, .id_max = 9, .id_exact = true},
+	{"Groq", "api.groq.com", NEW, "seed", NO_SAMPLING | NO_BIAS | NO_EXTRAS, .stops_max = 4},
+	{"Google", "generativelanguage.googleapis.com", OLD, NULL,
+	 NO_SAMPLING | NO_BIAS | NO_USER | NO_PARALLEL | NO_SEED | NO_EXTRAS, .signatures = true},
+	{"Together", "api.together.xyz", OLD, "seed", NO_EXTRAS},
+	{"Fireworks", "api.fireworks.ai", OLD, "seed", NO_EXTRAS},
+	{"xAI", "api.x.ai", NEW, "seed", NO_SAMPLING | NO_BIAS | NO_EXTRAS},
+	{"a server of one's own", NULL, OLD, "seed"},
 };
-#define N_RELATIVES (sizeof(relatives) / sizeof(*relatives))
 
 /* Whether `host` is that domain, or below it. */
 static bool is_at(struct sl_slice host, const char *domain)
@@ -38,14 +51,30 @@ static bool is_at(struct sl_slice host, const char *domain)
 	       (host.n == n || host.p[host.n - n - 1] == '.');
 }
 
+/* scheme://user:password@host:port/path */
+static struct sl_slice host_of(const char *url)
+{
+	const char *begin = strstr(url, "://");
+	struct sl_slice host;
+	const char *at;
+
+	begin = begin ? begin + 3 : url;
+	host = sl_slice(begin, strcspn(begin, "/?#"));
+	at = memrchr(host.p, '@', host.n);
+	if (at)
+		host = sl_slice(at + 1, host.n - (size_t)(at + 1 - host.p));
+	at = memchr(host.p, ':', host.n);
+	if (at)
+		host.n = (size_t)(at - host.p);
+	return host;
+}
+
 const struct relative *relative_of_url(const char *url)
 {
-	const char *host = strstr(url, "://");
-	struct sl_slice name = sl_slice_str(host ? host + 3 : url);
+	struct sl_slice host = host_of(url ? url : "");
 	size_t i = 0;
 
-	name.n = strcspn(name.p, ":/");
-	while (relatives[i].host && !is_at(name, relatives[i].host))
+	while (relatives[i].host && !is_at(host, relatives[i].host))
 		i++;
 	return &relatives[i];
 }

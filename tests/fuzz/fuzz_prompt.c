@@ -3,7 +3,8 @@
  * APIs; what is understood is written for every upstream that has a dialect of its own, and is then
  * one JSON object that passes the gate too.
  *
- * The first byte chooses the client's API, the rest is the body.
+ * The first byte chooses the client's API and which of OpenAI's relatives the upstream is, the rest
+ * is the body.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "codec/dialect.h"
 #include "codec/json_writer.h"
 #include "codec/prompt.h"
+#include "codec/relatives.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,9 +49,20 @@ static void check_body(struct sl_slice text)
 	DEMAND(json_parse(text, &body) == 0 && body.type == JSON_OBJECT);
 }
 
-static void write_for(const struct dialect *upstream, struct json body, enum sl_dialect client)
+static const struct relative *relative_at(size_t i)
 {
-	const struct prompt_target target = {.model = SL_LIT("m"), .stream = true};
+	static const char *const urls[] = {"https://api.openai.com", "https://api.deepseek.com",
+					   "https://openrouter.ai",  "https://api.mistral.ai",
+					   "https://api.groq.com",   NULL};
+
+	return relative_of_url(urls[i % (sizeof(urls) / sizeof(*urls))]);
+}
+
+static void write_for(const struct dialect *upstream, struct json body, enum sl_dialect client,
+		      const struct relative *relative)
+{
+	const struct prompt_target target = {
+		.model = SL_LIT("m"), .stream = true, .relative = relative};
 	struct request_fault fault = {0};
 	struct sl_buf out = {.max = SIZE_MAX};
 	struct json_writer w;
@@ -100,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const struct dialect *upstream = dialect_of((enum sl_dialect)i);
 
 		if (upstream->encode)
-			write_for(upstream, info.body, client);
+			write_for(upstream, info.body, client, relative_at(data[0] >> 2));
 	}
 	request_info_fini(&info);
 	return 0;

@@ -355,20 +355,6 @@ static void put_text(struct json_writer *w, const struct prompt *p)
 	json_writer_close(w);
 }
 
-/* Tokens to think with, as the word that comes nearest. */
-static struct sl_slice effort_of_budget(struct json budget)
-{
-	int64_t n;
-
-	if (json_int(budget, &n) < 0)
-		return SL_LIT("medium");
-	if (n <= 0)
-		return SL_LIT("none");
-	if (n <= 2048)
-		return SL_LIT("low");
-	return n <= 8192 ? SL_LIT("medium") : SL_LIT("high");
-}
-
 static void put_reasoning_options(struct json_writer *w, const struct prompt *p)
 {
 	struct json effort = p->option[PROMPT_EFFORT], budget = p->option[PROMPT_BUDGET];
@@ -377,7 +363,7 @@ static void put_reasoning_options(struct json_writer *w, const struct prompt *p)
 	if (effort.type == JSON_STRING)
 		word = inside(effort);
 	else if (budget.type != JSON_NONE)
-		word = effort_of_budget(budget);
+		word = prompt_effort_of_budget(budget);
 	else
 		return;
 	json_writer_key(w, "reasoning");
