@@ -15,11 +15,22 @@ static const struct {
 };
 #define N_TYPES (sizeof(types) / sizeof(*types))
 
-/* Its own words stay; everybody else's are told by the status. */
+static bool is_known(int64_t status)
+{
+	for (size_t i = 0; i < N_TYPES; i++) {
+		if (types[i].status == status)
+			return true;
+	}
+	return false;
+}
+
+/* Its own words stay where they mean the status (one of them is everybody's); all else is told by the
+ * status. */
 static struct sl_slice type_of(const struct sl_event *error)
 {
 	for (size_t i = 0; i < N_TYPES; i++) {
-		if (sl_slice_is(error->s[1], types[i].type))
+		if (sl_slice_is(error->s[1], types[i].type) &&
+		    (error->n0 == types[i].status || !is_known(error->n0)))
 			return error->s[1];
 	}
 	for (size_t i = 0; i < N_TYPES; i++) {
