@@ -5,21 +5,22 @@
 #include <string.h>
 #include <sluice/error.h>
 
-/* No name of a model has segments that lead out of the API; whatever is left of an empty one would
- * be another path. */
-static bool fits_path(struct sl_slice model, bool has_segments)
+/* No name of a model has segments that lead out of the API, or empty ones, which would make it
+ * another path. Some servers decode a path before they follow it: encoding does not help. */
+static bool fits_path(struct sl_slice model)
 {
-	while (model.n) {
-		const char *slash = has_segments ? memchr(model.p, '/', model.n) : NULL;
+	const char *slash;
+
+	do {
+		slash = model.n ? memchr(model.p, '/', model.n) : NULL;
 		struct sl_slice s = sl_slice(model.p, slash ? (size_t)(slash - model.p) : model.n);
 
 		if (s.n == 0 || sl_slice_is(s, ".") || sl_slice_is(s, ".."))
 			return false;
-		if (!slash)
-			return true;
-		model = sl_slice(slash + 1, model.n - s.n - 1);
-	}
-	return false;
+		if (slash)
+			model = sl_slice(slash + 1, model.n - s.n - 1);
+	} while (slash);
+	return true;
 }
 
 /* A segment of a path; what is not plain is percent-encoded, but for `also`. */
@@ -41,7 +42,7 @@ static int put_segment(struct sl_buf *out, struct sl_slice s, const char *also)
 static int put_between(struct sl_buf *out, const char *before, struct sl_slice model,
 		       const char *also, const char *behind)
 {
-	int r = fits_path(model, *also) ? sl_buf_put_str(out, before) : -SL_E_SYNTAX;
+	int r = fits_path(model) ? sl_buf_put_str(out, before) : -SL_E_SYNTAX;
 
 	if (r == 0)
 		r = put_segment(out, model, also);
