@@ -283,7 +283,8 @@ void cli_print_help(FILE *out)
 	}
 	fputs("  -h, --help; --version\n"
 	      "\n"
-	      "Environment: OPENAI_API_KEY, OPENAI_BASE_URL. All keys: docs/config.md\n",
+	      "Environment: OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, OLLAMA_HOST.\n"
+	      "All of it and of the file: docs/config.md\n",
 	      out);
 }
 

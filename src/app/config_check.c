@@ -74,6 +74,7 @@ static void read_upstream(struct config_reading *rd, const struct config_node *n
 	up->name = config_read_copy(rd, node->key);
 	if (!up->name)
 		return;
+	up->api = UPSTREAM_API_UNKNOWN; /* and stays it when what stands there is wrong */
 	rd->config->n_upstreams++;
 	walk(rd, node, UPSTREAMS, up);
 	read_defaults(rd, node, UPSTREAMS, up);

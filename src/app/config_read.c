@@ -210,7 +210,7 @@ static void read_api(const struct config_slot *s)
 /* Its version path is added when the API is known (config_routes.c). */
 static void read_url(const struct config_slot *s)
 {
-	const char *why = config_base_url(s->text, "", s->into);
+	const char *why = config_base_url(s->text, "", true, s->into);
 
 	if (why)
 		complain(s, why);

@@ -39,10 +39,44 @@ static char *usual_url(const struct upstream_options *up, const struct api *api)
 	return url;
 }
 
+/* Addresses that another API of the same provider has, and what is meant where they stand. */
+static const char *url_mistake(const struct upstream_options *up)
+{
+	static const struct {
+		enum upstream_api api;
+		const char *end, *why;
+	} mistakes[] = {
+		{UPSTREAM_API_OLLAMA, "/v1",
+		 "Ollama's own API has no /v1: leave it out, or set api: openai for the one that "
+		 "has"},
+		{UPSTREAM_API_OLLAMA, "/api", "the base is what stands before /api"},
+		{UPSTREAM_API_AZURE, "/openai", "the base is what stands before /openai"},
+		{UPSTREAM_API_GEMINI, "/openai",
+		 "Gemini's own API has no /openai: leave it out, or set api: openai for the one "
+		 "that has"},
+		{UPSTREAM_API_COHERE, "/v1",
+		 "Cohere's own API is /v2: leave /v1 out, or set api: openai for its "
+		 "/compatibility/v1"},
+		{UPSTREAM_API_BEDROCK, "/v1",
+		 "Bedrock's own API has no /v1: leave /openai/v1 out, or set api: openai for it"},
+	};
+	size_t n = strlen(up->url);
+
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
+		size_t k = strlen(mistakes[i].end);
+
+		if (up->api == mistakes[i].api && n >= k &&
+		    strcmp(up->url + n - k, mistakes[i].end) == 0)
+			return mistakes[i].why;
+	}
+	return NULL;
+}
+
 static void complete_url(struct config_reading *rd, const struct config_node *node,
 			 struct upstream_options *up)
 {
 	const struct api *api = api_of(up->api);
+	const char *why;
 	char *full = NULL;
 
 	if (!up->url && child(node, "url"))
@@ -50,10 +84,16 @@ static void complete_url(struct config_reading *rd, const struct config_node *no
 	if (!up->url)
 		up->url = usual_url(up, api);
 	if (!up->url) {
-		config_complain(rd->report, node, "url", "is missing");
+		if (up->api != UPSTREAM_API_BEDROCK) /* which has one where it has a region */
+			config_complain(rd->report, node, "url", "is missing");
 		return;
 	}
-	if (config_base_url(up->url, api->version, &full)) {
+	why = url_mistake(up);
+	if (why) {
+		config_complain(rd->report, child(node, "url"), NULL, "%s", why);
+		return;
+	}
+	if (config_base_url(up->url, api->version, api->base_goes_on, &full)) {
 		config_complain_memory(rd->report);
 		return;
 	}
@@ -75,38 +115,59 @@ static void check_api_keys(struct config_reading *rd, const struct config_node *
 	};
 
 	for (size_t i = 0; i < sizeof(only) / sizeof(*only); i++) {
-		if (child(node, only[i].key) && up->api != only[i].api)
-			config_complain(rd->report, node, only[i].key, "is for api: %s only",
+		const struct config_node *set = child(node, only[i].key);
+
+		if (set && up->api != only[i].api)
+			config_complain(rd->report, set, NULL, "is for api: %s only",
 					api_of(only[i].api)->name);
 	}
-	if (up->api != UPSTREAM_API_BEDROCK)
-		return;
-	if (child(node, "key") && child(node, "access_key"))
-		config_complain(rd->report, node, "access_key",
-				"cannot be set beside key: one of them says who asks");
-	else if (!child(node, "key") && (!child(node, "access_key") || !child(node, "secret_key")))
+}
+
+/* Who asks, and where: signatures have the region in them, the usual address too. */
+static void check_bedrock(struct config_reading *rd, const struct config_node *node)
+{
+	static const char *const signing[] = {"access_key", "secret_key", "session_token"};
+	bool key = child(node, "key");
+
+	for (size_t i = 0; key && i < sizeof(signing) / sizeof(*signing); i++) {
+		const struct config_node *set = child(node, signing[i]);
+
+		if (set)
+			config_complain(rd->report, set, NULL,
+					"cannot be set beside key, with which nothing is signed");
+	}
+	if (!key && (!child(node, "access_key") || !child(node, "secret_key")))
 		config_complain(rd->report, node, NULL,
 				"needs a key, or access_key and secret_key");
-	if (!child(node, "key") && !child(node, "region"))
+	if (!child(node, "region") && (!key || !child(node, "url")))
 		config_complain(rd->report, node, "region", "is missing");
 }
 
 static void check_upstream(struct config_reading *rd, const struct config_node *node,
 			   struct upstream_options *up)
 {
-	const struct config_node *headers = child(node, "headers");
-	const struct api *api = api_of(up->api);
-	const char *own = api->auth == API_AUTH_HEADER ? api->auth_header : "Authorization";
+	const struct config_node *headers = child(node, "headers"), *maker = child(node, "key");
+	const struct api *api;
+	const char *own;
 
 	if (!is_name(node->key))
 		config_complain(rd->report, node, NULL,
 				"a name has at most 64 letters, digits, \"-\" and \"_\"");
+	if (up->api == UPSTREAM_API_UNKNOWN)
+		return; /* and so is what it needs */
+	api = api_of(up->api);
+	own = api->auth == API_AUTH_HEADER ? api->auth_header : "Authorization";
 	complete_url(rd, node, up);
 	check_api_keys(rd, node, up);
+	if (up->api == UPSTREAM_API_BEDROCK) {
+		check_bedrock(rd, node);
+		maker = maker ? maker : child(node, "access_key");
+	}
 	for (size_t i = 0; i < up->n_headers; i++) {
-		if (strcasecmp(up->headers[i].name, own) == 0 && child(node, "key"))
+		if (strcasecmp(up->headers[i].name, own) == 0 && maker)
 			config_complain(rd->report, headers, up->headers[i].name,
-					"cannot be set beside key, which makes the same header");
+					"cannot be set beside %s, which makes the same header",
+					maker->key);
 	}
 }
 

@@ -114,12 +114,13 @@ static bool is_path_char(char c)
 	return is_alnum(c) || strchr("-._~%!$&'()*+,;=:@/", c);
 }
 
-/* A digit after "v" is a version: /v1, /v1beta, /v2. Some bases go on behind it (/v1beta/openai).
- */
-static bool names_version(const char *path, size_t n)
+/* A digit after "v" is a version: /v1, /v1beta, /v2. Some bases go on behind it (/v1beta/openai);
+ * others have that of a gateway in their middle (/v1/account/anthropic), and not their own. */
+static bool names_version(const char *path, size_t n, bool goes_on)
 {
 	for (size_t i = 0; i + 2 < n; i++) {
-		if (path[i] == '/' && path[i + 1] == 'v' && is_digit(path[i + 2]))
+		if (path[i] == '/' && path[i + 1] == 'v' && is_digit(path[i + 2]) &&
+		    (goes_on || !memchr(path + i + 1, '/', n - i - 1)))
 			return true;
 	}
 	return false;
@@ -147,7 +148,7 @@ static bool is_endpoint(const char *path, size_t n)
 	return false;
 }
 
-const char *config_base_url(const char *text, const char *version, char **out)
+const char *config_base_url(const char *text, const char *version, bool goes_on, char **out)
 {
 	static const char *const schemes[] = {"http", "https", NULL};
 	size_t scheme = scheme_of(text, schemes), n, host;
@@ -173,7 +174,7 @@ const char *config_base_url(const char *text, const char *version, char **out)
 	if (is_endpoint(path, n))
 		return "the URL of one endpoint: the base is what stands before its path";
 	if (asprintf(out, "%.*s%s", (int)(path - text + (ptrdiff_t)n), text,
-		     names_version(path, n) ? "" : version) < 0) {
+		     names_version(path, n, goes_on) ? "" : version) < 0) {
 		*out = NULL;
 		return "not enough memory";
 	}

@@ -30,8 +30,9 @@ const char *config_address(const char *text, struct listen_address *out);
 void config_address_fini(struct listen_address *a);
 
 /* The base URL of an upstream, as `struct upstream_options` wants it; `version` is added where it
- * names none. *out is the caller's to free. */
-const char *config_base_url(const char *text, const char *version, char **out);
+ * names none at its end or, when bases of that API go on behind it, anywhere. *out is the caller's
+ * to free. */
+const char *config_base_url(const char *text, const char *version, bool goes_on, char **out);
 
 /* http, https, socks5 or socks5h with host and port, and credentials if need be. */
 const char *config_proxy_url(const char *text);

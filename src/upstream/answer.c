@@ -47,7 +47,6 @@ struct answer {
 	struct timer silence;    /* first token, then between tokens */
 	struct timer total;      /* then the linger */
 	enum sl_dialect dialect; /* that the upstream speaks */
-	const char *key;         /* ours, which no client may see; NULL */
 	bool native;             /* the client speaks it too: frames go on */
 	bool whole, client_key, paused;
 	bool content_seen, finish_seen;
@@ -135,7 +134,7 @@ static bool move_entries(struct answer *a)
 		if (e.n_events == 0 && e.frame.n == 0 &&
 		    !(e.flags & (SL_ENTRY_END | SL_ENTRY_FAILED)))
 			continue; /* there is nothing in it for a client of another API */
-		redact_error(&e, a->key, &covered, &room);
+		redact_error(&e, a->upstream, &covered, &room);
 		if (!a->native && e.flags & SL_ENTRY_FAILED) {
 			translated = *e.events;
 			error_translate(&translated);
@@ -186,7 +185,7 @@ static void head(struct transfer_handler *h, struct transfer *t)
 	struct answer *a = FROM(h, struct answer, handler);
 	sl_buf_fini(&a->body);
 	struct sl_slice passed = transfer_headers(t);
-	if (passed.n && !redact_finds(passed, a->key))
+	if (passed.n && !redact_finds(passed, a->upstream))
 		sl_buf_put_slice(&a->stream->head, passed);
 	a->reader = sl_reader_new(&(struct sl_reader_options){
 		.dialect = a->dialect,
@@ -335,6 +334,18 @@ static int write_body(struct answer *a, const struct generation *g, struct sl_sl
 	return request_encode(&g->request, model, chunks && !g->whole, &a->body);
 }
 
+/* Terminated. Results as translate(). */
+static int write_path(struct sl_buf *path, const struct answer *a, const struct generation *g,
+		      struct sl_slice model, struct request_fault *fault)
+{
+	int r = api_path(a->upstream, a->dialect, g->path, model, path);
+	if (r == 0)
+		r = sl_buf_putc(path, '\0');
+	return r == -SL_E_SYNTAX || r == -SL_E_LIMIT
+		       ? prompt_refuse(fault, "model", "no model of this upstream has such a name")
+		       : r;
+}
+
 static int begin_transfer(struct answer *a, struct upstreams *u, const struct generation *g,
 			  struct sl_slice model, struct request_fault *fault)
 {
@@ -345,9 +356,7 @@ static int begin_transfer(struct answer *a, struct upstreams *u, const struct ge
 	sl_buf_init(&a->body, 2 * g->body.max);
 	int r = write_body(a, g, model, fault);
 	if (r == 0)
-		r = api_path(o, a->dialect, g->path, model, &path);
-	if (r == 0)
-		r = sl_buf_putc(&path, '\0');
+		r = write_path(&path, a, g, model, fault);
 	if (r == 0)
 		r = forwarded_headers(o, sl_buf_slice(&g->headers), &headers);
 	if (r == 0) {
@@ -429,7 +438,6 @@ void answer_start(struct upstreams *u, struct stream *s, struct generation *g, s
 			     .dialect = dialect,
 			     .native = native,
 			     .whole = native && g->whole,
-			     .key = o->key_from_client ? NULL : o->key,
 			     .client_key = o->key_from_client};
 	if (a->next)
 		a->next->link = &a->next;

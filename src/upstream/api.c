@@ -3,6 +3,25 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sluice/error.h>
+
+/* No name of a model has segments that lead out of the API, or empty ones, which would make it
+ * another path. Some servers decode a path before they follow it: encoding does not help. */
+static bool fits_path(struct sl_slice model)
+{
+	const char *slash;
+
+	do {
+		slash = model.n ? memchr(model.p, '/', model.n) : NULL;
+		struct sl_slice s = sl_slice(model.p, slash ? (size_t)(slash - model.p) : model.n);
+
+		if (s.n == 0 || sl_slice_is(s, ".") || sl_slice_is(s, ".."))
+			return false;
+		if (slash)
+			model = sl_slice(slash + 1, model.n - s.n - 1);
+	} while (slash);
+	return true;
+}
 
 /* A segment of a path; what is not plain is percent-encoded, but for `also`. */
 static int put_segment(struct sl_buf *out, struct sl_slice s, const char *also)
@@ -23,7 +42,7 @@ static int put_segment(struct sl_buf *out, struct sl_slice s, const char *also)
 static int put_between(struct sl_buf *out, const char *before, struct sl_slice model,
 		       const char *also, const char *behind)
 {
-	int r = sl_buf_put_str(out, before);
+	int r = fits_path(model) ? sl_buf_put_str(out, before) : -SL_E_SYNTAX;
 
 	if (r == 0)
 		r = put_segment(out, model, also);
@@ -70,6 +89,7 @@ const struct api apis[] = {
 		{
 			.name = "openai",
 			.version = "/v1",
+			.base_goes_on = true,
 			.speaks = SL_DIALECT_OPENAI_CHAT,
 			.accept = "text/event-stream",
 			.models = "/models",
@@ -79,6 +99,7 @@ const struct api apis[] = {
 			.name = "openai_responses",
 			.url = "https://api.openai.com",
 			.version = "/v1",
+			.base_goes_on = true,
 			.speaks = SL_DIALECT_RESPONSES,
 			.accept = "text/event-stream",
 			.models = "/models",
@@ -194,14 +215,15 @@ static const char *openai_route(enum sl_dialect speaks, const char *route)
 	}
 }
 
-/* The older addresses have the deployment in their path, the newer ones (…/openai/v1) in the body.
- */
+/* The newer addresses are OpenAI's, with the deployment in the body; the older ones have it in
+ * their path. */
 static int azure_path(const struct upstream_options *u, const char *route, struct sl_slice model,
 		      struct sl_buf *out)
 {
+	struct sl_slice url = sl_slice_str(u->url), newer = SL_LIT("/openai/v1");
 	int r;
 
-	if (strstr(u->url, "/openai/v1"))
+	if (url.n >= newer.n && memcmp(url.p + url.n - newer.n, newer.p, newer.n) == 0)
 		return sl_buf_put_str(out, route);
 	r = put_between(out, "/openai/deployments/", model, "", route);
 	if (r == 0)

@@ -19,10 +19,12 @@ struct api {
 	const char *name; /* in the configuration */
 	const char *url;  /* of the provider, for upstreams that name none; NULL: there is none */
 	const char *version;    /* path that is added to a base URL which names no version: "/v1" */
+	bool base_goes_on;      /* behind its version, that is: "/v1beta/openai" */
 	enum sl_dialect speaks; /* what it answers to a chat, whoever asks */
 	enum api_auth auth;
 	const char *auth_header;
-	const char *header; /* "Name: value\n", sent unless the client's own is forwarded; or "" */
+	const char
+		*header; /* "Name: value\n", sent unless the client's own is forwarded; or NULL */
 	const char *accept; /* of streams */
 	/* Appends what stands behind the base URL for a stream of `model`. 0 or negative. NULL: the
 	 * API is OpenAI's, with one path for each route. */
@@ -42,8 +44,8 @@ extern const size_t apis_count;
 int api_dialect(const struct upstream_options *u, enum sl_dialect client, enum sl_dialect *speaks);
 
 /* Appends the path behind the base URL, query and all, for a request in that dialect. `route` is
- * the OpenAI API's own path for what the client asked ("/embeddings"). 0, -SL_E_LIMIT, -SL_E_NOMEM.
- */
+ * the OpenAI API's own path for what the client asked ("/embeddings"). 0; -SL_E_SYNTAX for a model
+ * whose name can be no part of a path, where it must be one; -SL_E_LIMIT, -SL_E_NOMEM. */
 int api_path(const struct upstream_options *u, enum sl_dialect speaks, const char *route,
 	     struct sl_slice model, struct sl_buf *out);
 

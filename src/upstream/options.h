@@ -16,6 +16,7 @@ enum upstream_api {
 	UPSTREAM_API_OLLAMA,
 	UPSTREAM_API_COHERE,
 	UPSTREAM_API_BEDROCK,
+	UPSTREAM_API_UNKNOWN, /* while the configuration is read, and never afterwards */
 };
 
 struct upstream_header {

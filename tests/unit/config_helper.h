@@ -13,8 +13,10 @@
 /* The variables that could decide something are gone. */
 static inline void helper_clear_environment(void)
 {
-	static const char *const names[] = {"OPENAI_API_KEY", "OPENAI_BASE_URL",
-					    "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OLLAMA_HOST"};
+	static const char *const names[] = {
+		"OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL",
+		"GEMINI_API_KEY", "GOOGLE_API_KEY",  "OLLAMA_HOST",
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unsetenv(names[i]);

@@ -90,15 +90,70 @@ static const struct {
 	 "c.yaml:2: tls.cert: \"/nowhere\": no file that can be read\n"},
 	/* upstreams */
 	{"upstreams: {}", "c.yaml:1: upstreams: needs one upstream at least\n"},
-	{"listen: '127.0.0.1:1'", "c.yaml:1: upstreams: is missing, and the environment has no "
-				  "OPENAI_API_KEY either\n"},
+	{"listen: '127.0.0.1:1'", "c.yaml:1: upstreams: is missing, and the environment names none "
+				  "either (OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, "
+				  "OLLAMA_HOST)\n"},
 	{"upstreams:\n  a:\n    api: openai", "c.yaml:2: upstreams.a.url: is missing\n"},
 	{"upstreams:\n  a/b: {url: 'http://h'}",
 	 "c.yaml:2: upstreams.a/b: a name has at most 64 letters, digits, \"-\" and \"_\"\n"},
-	{"upstreams: {a: {api: anthropic}}",
-	 "c.yaml:1: upstreams.a.api: api \"anthropic\" is not supported yet\n"},
 	{"upstreams: {a: {api: antropic}}",
 	 "c.yaml:1: upstreams.a.api: unknown api \"antropic\" (did you mean \"anthropic\"?)\n"},
+	/* what such an upstream needs, and what belongs to another API, nobody knows */
+	{"upstreams:\n  a: {api: bedrok, region: x, key: k, headers: {Authorization: a}}\n"
+	 "  b: {api: [azure], api_version: '1'}\n  c: {api: '', url: http://h}",
+	 "c.yaml:2: upstreams.a.api: unknown api \"bedrok\" (did you mean \"bedrock\"?)\n"
+	 "c.yaml:3: upstreams.b.api: expected api, found a list\n"
+	 "c.yaml:4: upstreams.c.api: unknown api \"\"\n"},
+	{"upstreams:\n  a: {api: azure}\n  b: {api: }", "c.yaml:2: upstreams.a.url: is missing\n"
+							"c.yaml:3: upstreams.b.url: is missing\n"},
+	{"upstreams:\n  a:\n    url: http://h\n    api_version: '1'\n    region: x\n"
+	 "    access_key: sk-1\n    secret_key: sk-2\n    session_token: sk-3\n"
+	 "    operation: invoke",
+	 "c.yaml:4: upstreams.a.api_version: is for api: azure only\n"
+	 "c.yaml:5: upstreams.a.region: is for api: bedrock only\n"
+	 "c.yaml:6: upstreams.a.access_key: is for api: bedrock only\n"
+	 "c.yaml:7: upstreams.a.secret_key: is for api: bedrock only\n"
+	 "c.yaml:8: upstreams.a.session_token: is for api: bedrock only\n"
+	 "c.yaml:9: upstreams.a.operation: is for api: bedrock only\n"},
+	{"upstreams:\n  a: {api: bedrock}\n  b: {api: bedrock, key: sk-1}\n"
+	 "  c: {api: bedrock, url: http://h, access_key: sk-1}\n"
+	 "  d: {api: bedrock, region: x, secret_key: sk-1, session_token: sk-2}",
+	 "c.yaml:2: upstreams.a: needs a key, or access_key and secret_key\n"
+	 "c.yaml:2: upstreams.a.region: is missing\n"
+	 "c.yaml:3: upstreams.b.region: is missing\n"
+	 "c.yaml:4: upstreams.c: needs a key, or access_key and secret_key\n"
+	 "c.yaml:4: upstreams.c.region: is missing\n"
+	 "c.yaml:5: upstreams.d: needs a key, or access_key and secret_key\n"},
+	{"upstreams:\n  a:\n    api: bedrock\n    region: EU\n    operation: stream\n"
+	 "    key: sk-1\n    access_key: sk-2\n    secret_key: sk-3\n    session_token: \"sk\\n4\"",
+	 "c.yaml:4: upstreams.a.region: \"EU\": no region of AWS, which is a word like "
+	 "eu-central-1\n"
+	 "c.yaml:5: upstreams.a.operation: \"stream\": neither converse nor invoke\n"
+	 "c.yaml:7: upstreams.a.access_key: cannot be set beside key, with which nothing is "
+	 "signed\n"
+	 "c.yaml:8: upstreams.a.secret_key: cannot be set beside key, with which nothing is "
+	 "signed\n"
+	 "c.yaml:9: upstreams.a.session_token: has a line break or another control character in "
+	 "it\n"
+	 "c.yaml:9: upstreams.a.session_token: cannot be set beside key, with which nothing is "
+	 "signed\n"},
+	{"upstreams: {a: {api: bedrock, region: x, access_key: '', secret_key: [sk-1]}}",
+	 "c.yaml:1: upstreams.a.access_key: is empty: leave it out where none is needed\n"
+	 "c.yaml:1: upstreams.a.secret_key: expected secret, found a list\n"},
+	{"upstreams:\n  a: {api: ollama, url: 'http://h:11434/v1/'}\n"
+	 "  b: {api: ollama, url: https://h/api}\n  c: {api: azure, url: https://h/openai}\n"
+	 "  d: {api: gemini, url: https://h/v1beta/openai}\n  e: {api: cohere, url: https://h/v1}\n"
+	 "  f: {api: bedrock, region: x, key: sk-1, url: https://h/openai/v1}",
+	 "c.yaml:2: upstreams.a.url: Ollama's own API has no /v1: leave it out, or set api: openai "
+	 "for the one that has\n"
+	 "c.yaml:3: upstreams.b.url: the base is what stands before /api\n"
+	 "c.yaml:4: upstreams.c.url: the base is what stands before /openai\n"
+	 "c.yaml:5: upstreams.d.url: Gemini's own API has no /openai: leave it out, or set api: "
+	 "openai for the one that has\n"
+	 "c.yaml:6: upstreams.e.url: Cohere's own API is /v2: leave /v1 out, or set api: openai "
+	 "for its /compatibility/v1\n"
+	 "c.yaml:7: upstreams.f.url: Bedrock's own API has no /v1: leave /openai/v1 out, or set "
+	 "api: openai for it\n"},
 	{"upstreams: {a: {url: 'http://me:sk-1@h'}}",
 	 "c.yaml:1: upstreams.a.url: no credentials in the URL: they belong to key or headers\n"},
 	{"upstreams: {a: {url: 'http://h', key: \"sk\\n1\"}}",
@@ -113,6 +168,21 @@ static const struct {
 	{"upstreams: {a: {url: 'http://h', key: sk-1, headers: {authorization: sk-2}}}",
 	 "c.yaml:1: upstreams.a.headers.authorization: cannot be set beside key, which makes the "
 	 "same header\n"},
+	{"upstreams:\n  a: {api: anthropic, key: sk-1, headers: {X-Api-Key: sk-2}}\n"
+	 "  b: {api: azure, url: http://h, key: sk-1, headers: {Api-Key: sk-2}}\n"
+	 "  c: {api: gemini, key: sk-1, headers: {X-Goog-Api-Key: sk-2}}\n"
+	 "  d: {api: bedrock, region: x, access_key: sk-1, secret_key: sk-2,\n"
+	 "    headers: {Authorization: sk-3}}\n"
+	 "  e: {api: anthropic, key: sk-1, headers: {Authorization: sk-2}}",
+	 "c.yaml:2: upstreams.a.headers.X-Api-Key: cannot be set beside key, which makes the same "
+	 "header\n"
+	 "c.yaml:3: upstreams.b.headers.Api-Key: cannot be set beside key, which makes the same "
+	 "header\n"
+	 "c.yaml:4: upstreams.c.headers.X-Goog-Api-Key: cannot be set beside key, which makes the "
+	 "same header\n"
+	 "c.yaml:6: upstreams.d.headers.Authorization: cannot be set beside access_key, which "
+	 "makes "
+	 "the same header\n"},
 	{"upstreams: {a: {url: 'http://h', forward_headers: [Authorization, TE, A, a]}}",
 	 "c.yaml:1: upstreams.a.forward_headers[0]: \"Authorization\": is the caller's secret: "
 	 "with "
@@ -174,12 +244,11 @@ static const struct {
 	 "c.yaml:2: channels.keep: \"1\": no duration: a number with ms, s, m or h\n"},
 	{"upstreams:\n  a:\n    url: http://h\n    keys: [sk-1]\n    max_concurrent: 1\n    queue: "
 	 "{length: 1}\n"
-	 "    breaker: {open: 1s}\n    region: x",
+	 "    breaker: {open: 1s}",
 	 "c.yaml:4: upstreams.a.keys: is not supported yet\n"
 	 "c.yaml:5: upstreams.a.max_concurrent: is not supported yet\n"
 	 "c.yaml:6: upstreams.a.queue: is not supported yet\n"
-	 "c.yaml:7: upstreams.a.breaker: is not supported yet\n"
-	 "c.yaml:8: upstreams.a.region: is not supported yet\n"},
+	 "c.yaml:7: upstreams.a.breaker: is not supported yet\n"},
 	{UP "models: {x: [a/b, a/c], y: {balance: [a], retry: 1, blance: 2}}",
 	 "c.yaml:2: models.y.balance: is not supported yet\n"
 	 "c.yaml:2: models.y.retry: is not supported yet\n"
@@ -352,6 +421,53 @@ START_TEST(a_file_sets_everything)
 }
 END_TEST
 
+START_TEST(each_api_has_an_address_and_what_it_needs)
+{
+	static const char yaml[] =
+		"upstreams:\n"
+		"  responses: {api: openai_responses}\n"
+		"  azure: {api: azure, url: 'https://n.openai.azure.com/', key: sk-1}\n"
+		"  dated: {api: azure, url: 'https://n.openai.azure.com', api_version: "
+		"2025-01-01}\n"
+		"  anthropic: {api: anthropic, key: client}\n"
+		"  gemini: {api: gemini, key: sk-1}\n"
+		"  ollama: {api: ollama}\n"
+		"  cohere: {api: cohere, key: sk-1}\n"
+		"  bedrock: {api: bedrock, region: eu-central-1, access_key: AK, secret_key: SK,\n"
+		"    session_token: ST, operation: invoke}\n"
+		"  bearer: {api: bedrock, key: sk-1, url: 'https://gw/aws/'}\n";
+	static const char *const urls[] = {
+		"https://api.openai.com/v1",
+		"https://n.openai.azure.com",
+		"https://n.openai.azure.com",
+		"https://api.anthropic.com/v1",
+		"https://generativelanguage.googleapis.com/v1beta",
+		"http://127.0.0.1:11434",
+		"https://api.cohere.com/v2",
+		"https://bedrock-runtime.eu-central-1.amazonaws.com",
+		"https://gw/aws",
+	};
+	struct config *c = helper_load_text(yaml, strlen(yaml), NULL);
+	const struct upstream_options *up = c->upstreams;
+
+	ck_assert_uint_eq(c->n_upstreams, sizeof(urls) / sizeof(urls[0]));
+	for (size_t i = 0; i < c->n_upstreams; i++)
+		ck_assert_str_eq(up[i].url, urls[i]);
+	ck_assert_int_eq(up[0].api, UPSTREAM_API_OPENAI_RESPONSES);
+	ck_assert_str_eq(up[1].api_version, "2024-10-21");
+	ck_assert_str_eq(up[2].api_version, "2025-01-01");
+	ck_assert(up[3].api == UPSTREAM_API_ANTHROPIC && up[3].key_from_client);
+	ck_assert(up[7].api == UPSTREAM_API_BEDROCK && up[7].bedrock_invoke && !up[7].key);
+	ck_assert_str_eq(up[7].region, "eu-central-1");
+	ck_assert_str_eq(up[7].access_key, "AK");
+	ck_assert_str_eq(up[7].secret_key, "SK");
+	ck_assert_str_eq(up[7].session_token, "ST");
+	ck_assert_str_eq(up[8].key, "sk-1");
+	ck_assert(!up[8].bedrock_invoke && !up[8].access_key && !up[8].session_token);
+	config_unref(c);
+}
+END_TEST
+
 START_TEST(keys_say_who_may_call)
 {
 	/* Where they stand is all the same to the addresses. */
@@ -399,6 +515,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, helper_clear_environment, NULL);
 	tcase_add_test(t, the_defaults_are_those_of_the_manual);
 	tcase_add_test(t, a_file_sets_everything);
+	tcase_add_test(t, each_api_has_an_address_and_what_it_needs);
 	tcase_add_test(t, keys_say_who_may_call);
 	tcase_add_loop_test(t, each_mistake_is_told_with_its_place, 0,
 			    sizeof(wrong) / sizeof(wrong[0]));

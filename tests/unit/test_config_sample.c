@@ -7,6 +7,7 @@
 #include "app/config_report.h"
 #include "app/config_schema.h"
 #include "app/config_tree.h"
+#include "upstream/api.h"
 
 #define SAMPLE SOURCE_DIR "/config/sluice.yaml"
 #define MANUAL SOURCE_DIR "/docs/config.md"
@@ -119,6 +120,39 @@ START_TEST(the_manual_has_every_option_with_its_default_and_range)
 }
 END_TEST
 
+/* The piece of a line of the manual that names it in code; NULL is everywhere. */
+static void check_named(const char *row, const char *piece, const char *api)
+{
+	char want[128];
+
+	snprintf(want, sizeof(want), "`%s`", piece ? piece : "");
+	ck_assert_msg(!piece || !*piece ||
+			      memmem(row, strcspn(row, "\n"), want, strlen(want)) != NULL,
+		      "%s: the manual does not name %s", api, want);
+}
+
+START_TEST(sample_and_manual_have_each_api)
+{
+	char *manual = helper_read_file(MANUAL), *sample = helper_read_file(SAMPLE), want[64];
+
+	for (size_t i = 0; i < apis_count; i++) {
+		const struct api *a = &apis[i];
+		const char *row;
+
+		snprintf(want, sizeof(want), "\n| `%s` |", a->name);
+		row = strstr(manual, want);
+		ck_assert_msg(row != NULL, "%s is not in the manual", a->name);
+		check_named(row + 1, a->url, a->name);
+		check_named(row + 1, a->version, a->name);
+		check_named(row + 1, a->auth_header, a->name);
+		snprintf(want, sizeof(want), "api: %s", a->name);
+		ck_assert_msg(strstr(sample, want) != NULL, "%s is not in the sample", a->name);
+	}
+	free(manual);
+	free(sample);
+}
+END_TEST
+
 /* The help names each option that there is, and no screen is too small for it. */
 START_TEST(the_help_has_every_option_and_fits_one_screen)
 {
@@ -210,6 +244,7 @@ static Suite *suite(void)
 	tcase_add_test(t, the_sample_has_every_option_with_its_default);
 	tcase_add_test(t, the_whole_sample_has_no_unknown_key);
 	tcase_add_test(t, the_manual_has_every_option_with_its_default_and_range);
+	tcase_add_test(t, sample_and_manual_have_each_api);
 	tcase_add_test(t, the_help_has_every_option_and_fits_one_screen);
 	tcase_add_test(t, each_beginning_of_the_sample_is_read_or_refused);
 	suite_add_tcase(s, t);

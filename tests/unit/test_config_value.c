@@ -6,6 +6,7 @@
 #include <sluice/error.h>
 #include "app/config_report.h"
 #include "app/config_value.h"
+#include "upstream/api.h"
 
 static const struct {
 	const char *text;
@@ -213,11 +214,41 @@ START_TEST(a_base_url_gets_a_version_where_it_has_none)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *base = NULL;
-		const char *why = config_base_url(cases[i].text, "/v1", &base);
+		const char *why = config_base_url(cases[i].text, "/v1", true, &base);
 
 		ck_assert_msg(!why == !!cases[i].base, "%s: %s", cases[i].text, why ? why : base);
 		if (!why)
 			ck_assert_str_eq(base, cases[i].base);
+		free(base);
+	}
+}
+END_TEST
+
+/* Where SDKs add the version to whatever base they are given. */
+START_TEST(a_gateway_s_version_is_not_that_of_the_api_behind_it)
+{
+	static const struct {
+		const char *text, *version, *base;
+	} cases[] = {
+		{"https://api.anthropic.com", "/v1", "https://api.anthropic.com/v1"},
+		{"https://api.anthropic.com/v1/", "/v1", "https://api.anthropic.com/v1"},
+		{"https://gw/v1/account/name/anthropic", "/v1",
+		 "https://gw/v1/account/name/anthropic/v1"},
+		{"https://h", "/v1beta", "https://h/v1beta"},
+		{"https://h/v1alpha", "/v1beta", "https://h/v1alpha"},
+		{"https://gw/v1/account/name/google-ai-studio", "/v1beta",
+		 "https://gw/v1/account/name/google-ai-studio/v1beta"},
+		{"https://h/v2", "/v2", "https://h/v2"},
+		{"https://name.openai.azure.com/", "", "https://name.openai.azure.com"},
+		{"https://name.openai.azure.com/openai/v1/", "",
+		 "https://name.openai.azure.com/openai/v1"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *base = NULL;
+
+		ck_assert_ptr_null(config_base_url(cases[i].text, cases[i].version, false, &base));
+		ck_assert_str_eq(base, cases[i].base);
 		free(base);
 	}
 }
@@ -269,52 +300,76 @@ START_TEST(the_nearest_word_is_found)
 }
 END_TEST
 
+#define NOTHING                                                                                 \
+	"no upstream: type `OPENAI_API_KEY=... sluice` (or ANTHROPIC_API_KEY, GEMINI_API_KEY, " \
+	"OLLAMA_HOST), `sluice --upstream URL`, or `sluice demo` to try it without one\n"
+#define OPENAI    "openai openai https://api.openai.com/v1"
+#define ANTHROPIC "anthropic anthropic https://api.anthropic.com/v1"
+#define GEMINI    "gemini gemini https://generativelanguage.googleapis.com/v1beta"
+#define OLLAMA    "ollama ollama "
+
 static const struct {
-	const char *set[4];         /* NAME=VALUE */
-	const char *upstream, *key; /* NULL: an error */
-	const char *url_or_error;
+	const char *set[5];    /* NAME=VALUE */
+	const char *upstreams; /* "name api url [key]\n"… */
+	const char *errors;
 } starts[] = {
-	{{"OPENAI_API_KEY=sk-1"}, "openai", "sk-1", "https://api.openai.com/v1"},
-	{{"OPENAI_API_KEY=${env:HOME}"}, "openai", "${env:HOME}", "https://api.openai.com/v1"},
-	{{"OPENAI_API_KEY=sk-1", "OPENAI_BASE_URL=http://h:1"}, "openai", "sk-1", "http://h:1/v1"},
-	{{"OPENAI_BASE_URL=http://h:1"}, "openai", "", "http://h:1/v1"},
-	{{"OPENAI_API_KEY=sk-1", "ANTHROPIC_API_KEY=sk-2"},
-	 "openai",
-	 "sk-1",
-	 "https://api.openai.com/v1"},
-	{{"OPENAI_API_KEY=", "OPENAI_BASE_URL="},
+	{{"OPENAI_API_KEY=sk-1"}, OPENAI " sk-1\n", ""},
+	{{"OPENAI_API_KEY=${env:HOME}"}, OPENAI " ${env:HOME}\n", ""},
+	{{"OPENAI_API_KEY=sk-1", "OPENAI_BASE_URL=http://h:1"},
+	 "openai openai http://h:1/v1 sk-1\n",
+	 ""},
+	{{"OPENAI_BASE_URL=http://h:1"}, "openai openai http://h:1/v1\n", ""},
+	{{"ANTHROPIC_API_KEY=sk-1"}, ANTHROPIC " sk-1\n", ""},
+	{{"ANTHROPIC_API_KEY=sk-1", "ANTHROPIC_BASE_URL=http://h/anthropic"},
+	 "anthropic anthropic http://h/anthropic/v1 sk-1\n",
+	 ""},
+	{{"ANTHROPIC_BASE_URL=http://h"}, "anthropic anthropic http://h/v1\n", ""},
+	{{"GEMINI_API_KEY=sk-1"}, GEMINI " sk-1\n", ""},
+	{{"GOOGLE_API_KEY=sk-1"}, GEMINI " sk-1\n", ""},
+	{{"GEMINI_API_KEY=sk-1", "GOOGLE_API_KEY=sk-2"}, GEMINI " sk-2\n", ""},
+	{{"OPENAI_API_KEY=sk-1", "ANTHROPIC_API_KEY=sk-2", "GEMINI_API_KEY=sk-3", "OLLAMA_HOST=h"},
+	 OPENAI " sk-1\n" ANTHROPIC " sk-2\n" GEMINI " sk-3\n" OLLAMA "http://h:11434\n",
+	 ""},
+	{{"OPENAI_API_KEY=", "OPENAI_BASE_URL=", "OLLAMA_HOST="}, NULL, NOTHING},
+	/* AWS's are in many an environment for other reasons */
+	{{"AWS_BEARER_TOKEN_BEDROCK=sk-1", "AWS_ACCESS_KEY_ID=sk-2", "AWS_SECRET_ACCESS_KEY=sk-3",
+	  "AWS_REGION=eu-central-1"},
 	 NULL,
-	 NULL,
-	 "no upstream: type `OPENAI_API_KEY=... sluice`, `sluice --upstream URL`, or `sluice demo` "
-	 "to try "
-	 "it without one\n"},
+	 NOTHING},
 	{{"OPENAI_API_KEY=sk-1\n"},
 	 NULL,
-	 NULL,
 	 "OPENAI_API_KEY: has a line break or another control character in it\n"},
+	{{"ANTHROPIC_API_KEY=sk-1\n"},
+	 NULL,
+	 "ANTHROPIC_API_KEY: has a line break or another control character in it\n"},
 	{{"OPENAI_BASE_URL=http://u:sk-1@h"},
 	 NULL,
-	 NULL,
 	 "OPENAI_BASE_URL: no credentials in the URL: they belong to key or headers\n"},
-	{{"OLLAMA_HOST=0.0.0.0"},
+	{{"OLLAMA_HOST=http://h:11434/v1"},
 	 NULL,
-	 NULL,
-	 "no upstream: OLLAMA_HOST is set, but Ollama's own API is not supported yet; its "
-	 "OpenAI-compatible side is: sluice --upstream http://127.0.0.1:11434/v1\n"},
-	{{"ANTHROPIC_API_KEY=sk-1"},
-	 NULL,
-	 NULL,
-	 "no upstream: ANTHROPIC_API_KEY is set, but the Anthropic API is not supported yet; its "
-	 "OpenAI-compatible side is: sluice --upstream https://api.anthropic.com/v1 --set "
-	 "'upstreams.upstream.key=${env:ANTHROPIC_API_KEY}'\n"},
-	{{"GEMINI_API_KEY=sk-1"},
-	 NULL,
-	 NULL,
-	 "no upstream: GEMINI_API_KEY is set, but the Gemini API is not supported yet; its "
-	 "OpenAI-compatible side is: sluice --upstream "
-	 "https://generativelanguage.googleapis.com/v1beta/openai --set "
-	 "'upstreams.upstream.key=${env:GEMINI_API_KEY}'\n"},
+	 "OLLAMA_HOST: Ollama's own API has no /v1: leave it out, or set api: openai for the one "
+	 "that has\n"},
+	{{"OLLAMA_HOST=h:port"}, NULL, "OLLAMA_HOST: the port is no number\n"},
+	{{"OLLAMA_HOST=ftp://h"}, NULL, "OLLAMA_HOST: no http:// or https:// URL\n"},
+	{{"OLLAMA_HOST=h h"}, NULL, "OLLAMA_HOST: a character that no host name has\n"},
 };
+
+/* "name api url [key]\n" for each upstream. */
+static char *shown_upstreams(const struct config *c)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	for (size_t i = 0; i < c->n_upstreams; i++) {
+		const struct upstream_options *u = &c->upstreams[i];
+
+		fprintf(f, "%s %s %s%s%s\n", u->name, api_of(u->api)->name, u->url,
+			u->key ? " " : "", u->key ? u->key : "");
+	}
+	fclose(f);
+	return text;
+}
 
 START_TEST(without_a_file_the_environment_decides)
 {
@@ -322,19 +377,59 @@ START_TEST(without_a_file_the_environment_decides)
 	struct config *c;
 	char *errors;
 
-	for (size_t i = 0; i < 4 && starts[_i].set[i]; i++)
+	for (size_t i = 0; i < 5 && starts[_i].set[i]; i++)
 		putenv((char *)starts[_i].set[i]);
 	c = helper_load(&source, &errors);
-	ck_assert_str_eq(errors, starts[_i].upstream ? "" : starts[_i].url_or_error);
-	ck_assert(!c == !starts[_i].upstream);
+	ck_assert_str_eq(errors, starts[_i].errors);
+	ck_assert_ptr_null(strstr(errors, "sk-"));
+	ck_assert(!c == !starts[_i].upstreams);
 	if (c) {
-		ck_assert_uint_eq(c->n_upstreams, 1);
-		ck_assert_str_eq(c->upstreams[0].name, starts[_i].upstream);
-		ck_assert_str_eq(c->upstreams[0].url, starts[_i].url_or_error);
-		ck_assert_str_eq(c->upstreams[0].key ? c->upstreams[0].key : "", starts[_i].key);
+		char *shown = shown_upstreams(c);
+
+		ck_assert_str_eq(shown, starts[_i].upstreams);
+		free(shown);
 	}
 	config_unref(c);
 	free(errors);
+}
+END_TEST
+
+START_TEST(the_address_of_ollama_is_read_as_its_own_clients_do)
+{
+	static const struct {
+		const char *host, *url;
+	} cases[] = {
+		{"h", "http://h:11434"},
+		{"h:1", "http://h:1"},
+		{"h:", "http://h:11434"},
+		{":1", "http://127.0.0.1:1"},
+		{"h/ollama/", "http://h:11434/ollama"},
+		{"0.0.0.0", "http://127.0.0.1:11434"},
+		{"0.0.0.0:1", "http://127.0.0.1:1"},
+		{"[::]:1", "http://[::1]:1"},
+		{"::", "http://[::1]:11434"},
+		{"::1", "http://[::1]:11434"},
+		{"[::1]", "http://[::1]:11434"},
+		{"[::1]:1", "http://[::1]:1"},
+		{"http://h", "http://h"},
+		{"https://h", "https://h"},
+		{"https://h/a:b/", "https://h/a:b"},
+		{"http://h:1/ollama", "http://h:1/ollama"},
+		{"http://0.0.0.0:11434/", "http://127.0.0.1:11434"},
+		{"http://[::1]:1", "http://[::1]:1"},
+		{"https://", "https://127.0.0.1"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config *c;
+
+		setenv("OLLAMA_HOST", cases[i].host, 1);
+		c = helper_load(&(struct config_source){0}, NULL);
+		ck_assert_uint_eq(c->n_upstreams, 1);
+		ck_assert_int_eq(c->upstreams[0].api, UPSTREAM_API_OLLAMA);
+		ck_assert_str_eq(c->upstreams[0].url, cases[i].url);
+		config_unref(c);
+	}
 }
 END_TEST
 
@@ -366,10 +461,12 @@ static Suite *suite(void)
 	tcase_add_test(t, what_leaving_means_is_read_from_a_few_words);
 	tcase_add_test(t, addresses_are_literal);
 	tcase_add_test(t, a_base_url_gets_a_version_where_it_has_none);
+	tcase_add_test(t, a_gateway_s_version_is_not_that_of_the_api_behind_it);
 	tcase_add_test(t, proxies_origins_and_hosts_are_strict);
 	tcase_add_test(t, the_nearest_word_is_found);
 	tcase_add_loop_test(t, without_a_file_the_environment_decides, 0,
 			    sizeof(starts) / sizeof(starts[0]));
+	tcase_add_test(t, the_address_of_ollama_is_read_as_its_own_clients_do);
 	tcase_add_test(t, an_upstream_of_the_command_line_gets_no_key);
 	suite_add_tcase(s, t);
 	return s;
