@@ -18,7 +18,6 @@ struct ndjson {
 	size_t in_len;
 	struct sl_buf held; /* the start of a line, or one that was given last */
 	bool given;
-	bool begun; /* a line has been read: no byte order mark is at the start of the next one */
 	int failure;
 };
 
@@ -53,12 +52,11 @@ static void drop_held(struct ndjson *s)
 	s->given = false;
 }
 
-/* 1 and the message of a line; 0 when there is nothing on it. */
-static int give(struct ndjson *s, struct sl_slice line, struct message *m)
+/* 1 and the message of a line; 0 when there is nothing on it but space, or a byte order mark. */
+static int give(struct sl_slice line, struct message *m)
 {
-	if (!s->begun && sl_slice_starts(line, "\xef\xbb\xbf"))
-		line = sl_slice(line.p + 3, line.n - 3);
-	s->begun = true;
+	while (line.n > 0 && memchr(" \t\r\xef\xbb\xbf", *line.p, 6))
+		line = sl_slice(line.p + 1, line.n - 1);
 	while (line.n > 0 && memchr(" \t\r", line.p[line.n - 1], 3))
 		line.n--;
 	*m = (struct message){.data = line};
@@ -103,7 +101,7 @@ static int next(void *state, struct message *m)
 			s->failure = r;
 		if (r <= 0)
 			return r;
-	} while (give(s, line, m) == 0);
+	} while (give(line, m) == 0);
 	return 1;
 }
 
@@ -114,7 +112,7 @@ static int finish(void *state, struct message *m)
 	if (s->given)
 		drop_held(s);
 	s->given = true; /* what is left over, once */
-	return give(s, sl_buf_slice(&s->held), m);
+	return give(sl_buf_slice(&s->held), m);
 }
 
 const struct framing framing_ndjson = {

@@ -56,6 +56,9 @@ static const struct provider_answer answers[] = {
 	{"{\"error\":\"model 'm' not found\"}\n", "", "model 'm' not found|||502"},
 	{SAY("a") "what?\n", EVENT_META("", "m") EVENT_TEXT("a"),
 	 "the upstream sent a frame that is no JSON object|upstream_error|upstream_bad_frame|502"},
+	/* what could be the start of a byte order mark, and is none */
+	{"\n\xef\n\tdx\n", "",
+	 "the upstream sent a frame that is no JSON object|upstream_error|upstream_bad_frame|502"},
 	{"[]", "",
 	 "the upstream sent a frame that is no JSON object|upstream_error|upstream_bad_frame|502"},
 };
@@ -78,14 +81,7 @@ static const struct {
 	{{"1\n2\n"}, 9, "1|2|"},
 	{{"", "1", "2\n", "3\n4"}, 9, "12|3|4|"},
 	{{"1\r", "\n\r\n \t\n", "\n2"}, 9, "1|2|"},
-	{{"\xef\xbb",
-	  "\xbf"
-	  "1\n",
-	  "\xef\xbb\xbf"
-	  "2\n"},
-	 9,
-	 "1|\xef\xbb\xbf"
-	 "2|"},
+	{{"\xef\xbb", "\xbf 1\n", "\n\xef\n", "2\n"}, 9, "1|2|"},
 	{{"123\n1234\n1\n"}, 3, "123|!"},
 	{{"123\n12", "34"}, 3, "123|!"},
 	{{"12345"}, 3, "!"},
