@@ -142,6 +142,23 @@ def test_our_key_never_reaches_a_client_though_the_upstream_says_it(proxy, upstr
     assert PROVIDER_KEY not in str(r.headers)
 
 
+def test_nothing_that_signs_reaches_a_client_though_the_upstream_says_it(rig, upstream):
+    aws = {"access_key": "AKIA0123456789", "secret_key": "wJalr/XUtn+FEMI0", "session_token": "IQoJb3JpZ2luX2Vj"}
+    p = rig.proxy(upstreams={"aws": {"api": "bedrock", "url": upstream.origin, "region": "eu-central-1", **aws}})
+    upstream.script = status(400, {"message": "The signature does not match: " + " ".join(aws.values())})
+    got = outcome(p, "chat")
+    assert got.error["message"] == "The signature does not match: [key] [key] [key]"
+
+
+@pytest.mark.parametrize("model", ["..", ".", "a/..", "../../x", "a//b", "x" * 3000],
+                         ids=["up", "here", "up-behind", "far-up", "empty", "long"])
+def test_a_model_whose_name_is_no_part_of_a_path_is_asked_of_nobody(rig, upstream, posts, model):
+    p = rig.proxy(upstreams={"gemini": {"api": "gemini", "url": upstream.origin}})
+    got = p.chat(model=model)
+    assert (got.status, got.error["code"], got.error["param"]) == (400, "unsupported_value", "model")
+    assert posts() == 0
+
+
 def test_with_the_client_s_own_key_a_refusal_of_it_is_the_client_s(rig, upstream):
     p = rig.proxy(upstream, upstreams={"u": {"key": "client"}})
     for headers in ({"Authorization": f"Bearer {CLIENT_KEY}"}, {"x-api-key": CLIENT_KEY}):
