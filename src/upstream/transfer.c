@@ -9,9 +9,11 @@
 #include <string.h>
 #include <strings.h>
 #include <sluice/buf.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "upstream/api.h"
 #include "upstream/multi.h"
+#include "upstream/sigv4.h"
 
 #define HEAD_MAX_BYTES \
 	(64 * 1024) /* of a response's head; beyond it the upstream is broken or hostile */
@@ -161,6 +163,41 @@ static bool add_pair(struct curl_slist **list, const char *name, const char *pre
 	return ok;
 }
 
+/* The host as libcurl writes it: with a port that is not the usual one. */
+static struct sl_slice host_of(const char *url)
+{
+	struct sl_slice usual = strncmp(url, "https", 5) == 0 ? SL_LIT(":443") : SL_LIT(":80");
+	const char *host = strstr(url, "://") + 3;
+	size_t n = strcspn(host, "/");
+	if (n > usual.n && memcmp(host + n - usual.n, usual.p, usual.n) == 0)
+		n -= usual.n;
+	return sl_slice(host, n);
+}
+
+/* Host and path as they go out. */
+static bool add_signature(struct curl_slist **list, const struct transfer_request *r)
+{
+	const struct upstream_options *u = r->upstream;
+	const struct sigv4 who = {u->region, "bedrock", u->access_key, u->secret_key,
+				  u->session_token};
+	const char *base = strstr(u->url, "://") + 3;
+	struct sl_buf path, lines;
+	sl_buf_init(&path, 8192);
+	sl_buf_init(&lines, 16384);
+	bool ok = sl_buf_printf(&path, "%s%s", base + strcspn(base, "/"), r->path) == 0 &&
+		  sigv4_sign(&who,
+			     &(struct sigv4_request){.method = r->post ? "POST" : "GET",
+						     .host = host_of(u->url),
+						     .path = sl_buf_slice(&path),
+						     .payload = r->body,
+						     .time_s = clock_unix_ms() / 1000},
+			     &lines) == 0 &&
+		  add_lines(list, sl_buf_slice(&lines));
+	sl_buf_fini(&path);
+	sl_buf_fini(&lines);
+	return ok;
+}
+
 static bool add_key(struct curl_slist **list, const struct transfer_request *r)
 {
 	const struct upstream_options *u = r->upstream;
@@ -169,10 +206,7 @@ static bool add_key(struct curl_slist **list, const struct transfer_request *r)
 		return add_pair(list, api->auth_header, "", r->key);
 	if (r->key)
 		return add_pair(list, "Authorization", "Bearer ", r->key);
-	/* libcurl signs, but does not know of this. */
-	if (api->auth == API_AUTH_AWS && u->session_token)
-		return add_pair(list, "X-Amz-Security-Token", "", u->session_token);
-	return true;
+	return api->auth != API_AUTH_AWS || !u->access_key || add_signature(list, r);
 }
 
 /* Whether one of "Name: value\n"… has the name that `line` has. */
@@ -210,16 +244,6 @@ static struct curl_slist *request_headers(const struct transfer_request *r)
 	return list;
 }
 
-/* AWS's signature, made by libcurl of the request as it goes out. */
-static bool sign(CURL *c, const struct upstream_options *u)
-{
-	char provider[128];
-	snprintf(provider, sizeof(provider), "aws:amz:%s:bedrock", u->region);
-	return curl_easy_setopt(c, CURLOPT_AWS_SIGV4, provider) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_USERNAME, u->access_key) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_PASSWORD, u->secret_key) == CURLE_OK;
-}
-
 /* CURLOPT_x that cannot fail for want of memory are not looked at: they fail only for options that
  * this libcurl does not know, which meson's version bound excludes. */
 static bool set_options(struct transfer *t, const struct transfer_request *r)
@@ -233,8 +257,7 @@ static bool set_options(struct transfer *t, const struct transfer_request *r)
 	ok &= curl_easy_setopt(c, CURLOPT_PROXY, u->proxy ? u->proxy : "") == CURLE_OK;
 	ok &= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
 	ok &= curl_easy_setopt(c, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK;
-	if (api_of(u->api)->auth == API_AUTH_AWS && !r->key && u->access_key)
-		ok &= sign(c, u);
+	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L); /* as it was signed */
 	if (u->ca)
 		ok &= curl_easy_setopt(c, CURLOPT_CAINFO, u->ca) == CURLE_OK;
 	curl_easy_setopt(c, CURLOPT_PRIVATE, t);
