@@ -357,6 +357,16 @@ static int take_clean_body(struct upstream_error *e, int http_status, struct sl_
 	return take_value(e, http_status, json, client_key);
 }
 
+/* Google calls a wrong key a bad request. */
+static bool is_about_key(int http_status, struct sl_slice body)
+{
+	static const char reason[] = "\"API_KEY_INVALID\"";
+
+	return http_status == 401 || http_status == 403 ||
+	       (http_status == 400 && body.n &&
+		memmem(body.p, body.n, reason, sizeof(reason) - 1) != NULL);
+}
+
 int upstream_error_take_body(struct upstream_error *e, int http_status, struct sl_slice body,
 			     bool client_key)
 {
@@ -367,7 +377,7 @@ int upstream_error_take_body(struct upstream_error *e, int http_status, struct s
 		return upstream_error_say(e, SL_CODE_REDIRECT,
 					  "the upstream answered with a redirection, which the "
 					  "proxy does not follow");
-	if (!client_key && (http_status == 401 || http_status == 403))
+	if (!client_key && is_about_key(http_status, body))
 		return say_auth(e, http_status);
 	r = put_clean(&clean, body);
 	if (r == 0)

@@ -123,6 +123,15 @@ def test_an_overload_is_told_to_openais_clients_in_theirs(proxy, native, theirs,
     assert r.error["type"] == {503: "service_unavailable", 429: "rate_limit_error"}[code]
 
 
+def test_a_key_that_google_refuses_is_ours(rig):
+    upstream = rig.upstream(status(400, json.dumps({"error": {
+        "code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT",
+        "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}}).encode()))
+    p = rig.proxy(upstreams={"u": {"api": "gemini", "url": upstream.origin, "key": "k"}})
+    r = p.chat()
+    assert (r.status, r.error["code"]) == (502, "upstream_auth")
+
+
 def test_an_error_of_ours_is_told_in_this_api(proxy):
     r = proxy.post("/v1/messages", b'{"model":"made","messages":[],}')
     assert (r.status, r.json["type"], r.json["error"]["type"]) == (400, "error", "invalid_request_error")
