@@ -82,13 +82,13 @@ def test_a_tool_loop_goes_on_with_references(proxy, upstream, stream):
 
 
 def test_a_thought_goes_back_with_its_signature(proxy, upstream):
-    upstream.script = APIS["anthropic"].say("reasoning")
+    upstream.script = APIS["anthropic"].play("reasoning")
     first = begun(proxy, [QUESTION], model="claude")
     assert [item["type"] for item in first["output"]] == ["reasoning", "message"]
-    upstream.script = APIS["anthropic"].say("tools")
+    upstream.script = APIS["anthropic"].play("tools")
     second = begun(proxy, [QUESTION, *(reference(item["id"]) for item in first["output"]),
                            {"role": "user", "content": "go on"}], model="claude", tools=TOOLS)
-    upstream.script = APIS["anthropic"].say("text")
+    upstream.script = APIS["anthropic"].play("text")
     begun(proxy, [QUESTION, *(reference(item["id"]) for item in first["output"]), {"role": "user", "content": "go on"},
                   *(reference(item["id"]) for item in second["output"]), *results(second)],
           model="claude", tools=TOOLS)
@@ -102,7 +102,7 @@ def test_a_thought_goes_back_with_its_signature(proxy, upstream):
 def test_an_answer_of_one_upstream_is_referred_to_before_another(proxy, upstream):
     upstream.script = of_calls(CALLS[0])
     first = begun(proxy, [QUESTION], tools=TOOLS)
-    upstream.script = APIS["anthropic"].say("text")
+    upstream.script = APIS["anthropic"].play("text")
     begun(proxy, [QUESTION, *(reference(item["id"]) for item in first["output"]), *results(first)],
           model="claude", tools=TOOLS)
     asked = upstream.posts[-1].json["messages"]
@@ -222,9 +222,10 @@ def test_a_tool_loop_goes_on_from_the_response(proxy, upstream):
     first = begun(proxy, [QUESTION], tools=TOOLS)
     upstream.script = answer("12 degrees")
     second = begun(proxy, results(first), tools=TOOLS, previous_response_id=first["id"])
-    begun(proxy, [reference(second["output"][0]["id"])], previous_response_id=first["id"])
-    assert upstream.posts[-1].json["messages"][-1]["content"] == "12 degrees"
-    assert [m["role"] for m in upstream.posts[-2].json["messages"]] == ["user", "assistant", "tool", "tool"]
+    assert [m["role"] for m in upstream.posts[-1].json["messages"]] == ["user", "assistant", "tool", "tool"]
+    begun(proxy, [QUESTION, reference(second["output"][0]["id"])], previous_response_id=second["id"])
+    assert [m["role"] for m in upstream.posts[-1].json["messages"]] == [
+        "user", "assistant", "tool", "tool", "assistant", "user", "assistant"]
 
 
 def test_what_is_not_stored_or_too_large_or_failed_is_nothing_to_go_on_from(rig, upstream):
