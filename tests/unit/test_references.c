@@ -229,6 +229,7 @@ START_TEST(the_output_is_all_its_items)
 	sl_buf_putc(&out, '\0');
 	ck_assert_str_eq(out.p, REASONING "," CALL("1", "completed", "c1", "{}") "," CALL(
 					"2", "incomplete", "c2", "{\\\"a"));
+	sl_buf_fini(&out);
 	sl_buf_init(&out, 10);
 	ck_assert_int_eq(reference_put_output("st", &end, &out), -SL_E_LIMIT);
 	ck_assert_uint_eq(out.len, 0);
