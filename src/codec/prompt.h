@@ -119,7 +119,7 @@ struct prompt {
 /* Reads the body of a client that speaks `dialect` (OPENAI_CHAT, OPENAI_COMPLETIONS, RESPONSES or
  * ANTHROPIC); request_parse has checked it. 0; -SL_E_TYPE with *fault filled for what cannot be
  * understood or has no counterpart anywhere (param names the member, with indexes:
- * "messages[2].content[0].type"); -SL_E_NOMEM. *p is to be finished in any case. */
+ * "messages[2].content[0].type"); -SL_E_MISSING, the same for what is not kept here; -SL_E_NOMEM. *p is to be finished in any case. */
 int prompt_read(struct json body, enum sl_dialect dialect, struct prompt *p,
 		struct request_fault *fault);
 void prompt_fini(struct prompt *p); /* accepts zeroes */

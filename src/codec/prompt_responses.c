@@ -4,12 +4,14 @@
  *	instructions ─▶ the first message
  *	input ─▶ items ─▶ a message each; of several parts, or of one: a call, a result, reasoning
  *
- * Only what the request holds is known here. What it refers to (items, files, conversations that
- * the provider stores) is refused, and so are tools of the provider's own.
+ * Only what the request holds is known here; what is kept of earlier answers was put into it before
+ * (references.h). What it refers to yet (items, files, conversations that the provider stores) is
+ * refused, and so are tools of the provider's own.
  */
 #include "codec/prompt_responses.h"
 
 #include <sluice/error.h>
+#include "codec/references.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -307,6 +309,24 @@ static int read_reasoning(const struct prompt_reading *r, struct json item,
 	return result;
 }
 
+/* What it refers to would stand here, if it were kept (references.h). */
+static int refuse_reference(const struct prompt_reading *r, struct json item,
+			    const struct prompt_at *where)
+{
+	struct prompt_at at;
+	struct json id;
+	int result = prompt_need_string(r, item, where, "id", &id);
+
+	if (result < 0)
+		return result;
+	prompt_at(&at, "%s.id", where->text);
+	prompt_refuse(r->fault, at.text,
+		      "this item is not kept, or no longer; a client that says \"store\": false "
+		      "sends items whole");
+	r->fault->code = "item_not_found";
+	return -SL_E_MISSING;
+}
+
 static int read_item(const struct prompt_reading *r, struct json item, const struct prompt_at *at,
 		     struct prompt_message *m)
 {
@@ -325,9 +345,8 @@ static int read_item(const struct prompt_reading *r, struct json item, const str
 		return read_result(r, item, at, m);
 	if (json_is(type, "reasoning"))
 		return read_reasoning(r, item, m);
-	if (json_is(type, "item_reference") || prompt_is_absent(type))
-		return prompt_refuse_at(r, at, "type",
-					RESPONSES_ONLY_HERE ": no reference to an item");
+	if (reference_is_one(item))
+		return refuse_reference(r, item, at);
 	return prompt_refuse_at(r, at, "type",
 				"an item of this kind means nothing to the upstream");
 }

@@ -224,6 +224,16 @@ static int read_top_logprobs(const struct prompt_reading *r, struct json value)
 	return keep(r, "top_logprobs", value, JSON_NUMBER, PROMPT_TOP_LOGPROBS);
 }
 
+/* It would have been put in front of the input, if it were kept (references.h). */
+static int refuse_previous(const struct prompt_reading *r)
+{
+	prompt_refuse(r->fault, "previous_response_id",
+		      "this response is not kept with its input, or no longer; send the whole "
+		      "conversation as `input`");
+	r->fault->code = "previous_response_not_found";
+	return -SL_E_TYPE;
+}
+
 static int refuse_stored(const struct prompt_reading *r, const char *name)
 {
 	return prompt_refuse(r->fault, name, RESPONSES_ONLY_HERE);
@@ -268,7 +278,7 @@ static int read_option(const struct prompt_reading *r, struct sl_slice name, str
 		{"parallel_tool_calls", JSON_TRUE, PROMPT_PARALLEL},
 		{"service_tier", JSON_STRING, PROMPT_SERVICE_TIER},
 	};
-	static const char *const stored[] = {"previous_response_id", "conversation", "prompt"};
+	static const char *const stored[] = {"conversation", "prompt"};
 
 	if (prompt_is_absent(value) || is_quiet(name))
 		return 0;
@@ -276,6 +286,8 @@ static int read_option(const struct prompt_reading *r, struct sl_slice name, str
 		if (sl_slice_is(name, options[i].name))
 			return keep(r, options[i].name, value, options[i].type, options[i].option);
 	}
+	if (sl_slice_is(name, "previous_response_id"))
+		return refuse_previous(r);
 	for (size_t i = 0; i < COUNT(stored); i++) {
 		if (sl_slice_is(name, stored[i]))
 			return refuse_stored(r, stored[i]);

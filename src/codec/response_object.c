@@ -288,24 +288,46 @@ void response_put_begun(const char *stream_id, struct sl_slice model, int64_t cr
 	put_usage_and_rest(NULL, w);
 }
 
-static void put_output(const char *stream_id, const struct encoder_entry *in, struct sl_window *w)
+const struct response_part_words *response_output_words(const struct sl_event *event)
 {
-	/* From this part on they end only because all of it does. */
+	return event->kind == SL_EVENT_PART_WHOLE ? response_part_words(event->n0) : NULL;
+}
+
+/* From this part on they end only because all of it does. */
+static uint32_t first_unended(const struct encoder_entry *in)
+{
 	const struct sl_event *last = encode_find(in, SL_EVENT_PART_END);
-	enum response_item_status last_status = response_last_status(in);
+
+	return last ? last->part : UINT32_MAX;
+}
+
+static void put_whole(const char *stream_id, const struct encoder_entry *in,
+		      const struct sl_event *event, uint32_t unended, struct sl_window *w)
+{
+	struct response_part part = response_part_of(event);
+
+	response_put_item(stream_id, &part,
+			  event->part >= unended ? response_last_status(in) : ITEM_COMPLETED, w);
+}
+
+void response_put_output_item(const char *stream_id, const struct encoder_entry *in,
+			      const struct sl_event *event, struct sl_window *w)
+{
+	put_whole(stream_id, in, event, first_unended(in), w);
+}
+
+void response_put_output(const char *stream_id, const struct encoder_entry *in, struct sl_window *w)
+{
+	uint32_t unended = first_unended(in);
 	const char *between = "";
 
 	for (size_t i = 0; i < in->entry.n_events && !w->cut; i++) {
 		const struct sl_event *event = &in->entry.events[i];
 
-		if (event->kind != SL_EVENT_PART_WHOLE || !response_part_words(event->n0))
+		if (!response_output_words(event))
 			continue;
-		struct response_part part = response_part_of(event);
-
 		window_put_str(w, between);
-		response_put_item(stream_id, &part,
-				  last && event->part >= last->part ? last_status : ITEM_COMPLETED,
-				  w);
+		put_whole(stream_id, in, event, unended, w);
 		between = ",";
 	}
 }
@@ -339,6 +361,6 @@ void response_put_ended(const char *stream_id, const struct encoder_entry *in, c
 		window_put_str(w, "null");
 	}
 	put_model(response_model(in), w);
-	put_output(stream_id, in, w);
+	response_put_output(stream_id, in, w);
 	put_usage_and_rest(encode_find(in, SL_EVENT_USAGE), w);
 }

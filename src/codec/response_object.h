@@ -53,6 +53,15 @@ const char *response_end_status(const struct encoder_entry *in);
 /* Code and message of a FAILED entry, as members without braces. */
 void response_put_error(const struct encoder_entry *in, struct sl_window *w);
 
+/* What an END or FAILED entry of a composed log tells the whole of makes an output item: the words of
+ * its part. NULL: it makes none. */
+const struct response_part_words *response_output_words(const struct sl_event *event);
+/* The item of one such event of the entry, as it is in the end; and all of them, with commas between. */
+void response_put_output_item(const char *stream_id, const struct encoder_entry *in,
+			      const struct sl_event *event, struct sl_window *w);
+void response_put_output(const char *stream_id, const struct encoder_entry *in,
+			 struct sl_window *w);
+
 /* The response as it begins: no output yet. An error (NULL) and an end have no place in it. */
 void response_put_begun(const char *stream_id, struct sl_slice model, int64_t created,
 			const char *status, struct sl_window *w);

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include "server/access.h"
 #include "server/auth.h"
+#include "server/references.h"
 #include "server/requests.h"
 #include "server/respond.h"
 #include "server/resume.h"
@@ -212,7 +213,10 @@ void request_start(struct exchange *x, struct generation *g, const struct reques
 	if (adopts && s->leave.what == LEAVE_DETACH)
 		put_label(x, g, &label);
 	s->client = (int)g->dialect;
-	x->server->generator->start(x->server->generator, s, g);
+	if (references_put(x, s, g))
+		x->server->generator->start(x->server->generator, s, g);
+	else
+		generation_free(g);
 	plan->answer(x, s, true, plan->arg);
 	/* Not before its own viewer is there: others may ask the same at this moment. */
 	if (label.p)

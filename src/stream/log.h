@@ -42,7 +42,9 @@ struct log_entry {
 
 /* All logs together. */
 struct log_budget {
-	_Atomic size_t used; /* bytes of all segments that are allocated, pinned ones included */
+	/* Bytes of all segments that are allocated, pinned ones included, and of what streams keep
+	 * beside their logs. */
+	_Atomic size_t used;
 	_Atomic size_t max;
 };
 

@@ -64,6 +64,8 @@ void stream_unref(struct stream *s)
 	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	assert(!s->producer && !s->local && !s->remote);
+	s->log.budget->used -= s->input.cap;
+	sl_buf_fini(&s->input);
 	stream_log_fini(&s->log);
 	sl_buf_fini(&s->head);
 	free(s->name);
@@ -424,6 +426,16 @@ void stream_compose(struct stream *s, bool end_only)
 {
 	s->parts.composing = true;
 	s->end_only = end_only;
+}
+
+void stream_keep_input(struct stream *s, struct sl_buf *input)
+{
+	struct log_budget *all = s->log.budget;
+	if (input->cap > s->per_stream_bytes || log_budget_is_short(all, 0))
+		return;
+	all->used += input->cap;
+	s->input = *input;
+	*input = (struct sl_buf){.max = input->max};
 }
 
 void stream_set_upstream(struct stream *s, const char *name)

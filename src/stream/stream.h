@@ -108,6 +108,11 @@ struct stream {
 	 */
 	struct sl_buf head;
 
+	/* What the conversation was before this answer, for requests that go on from it: items as
+	 * in a Responses request, with commas between. Empty: it is not kept. Written before the
+	 * first entry, then immutable. */
+	struct sl_buf input;
+
 	/* Owner only. */
 	struct producer *producer;
 	struct channel *channel; /* NULL: none, or it has ended */
@@ -170,6 +175,10 @@ void stream_set_frames(struct stream *s, int frames);
 /* Owner, before the first entry. Its log is composed (parts.h); with `end_only` all that is waited
  * for is the end, and what comes before makes room for it. */
 void stream_compose(struct stream *s, bool end_only);
+
+/* Owner, once, before the first entry. Takes the buffer (and leaves an empty one) as s->input, where
+ * there is memory for it: it counts as that of the logs, and is no more than per_stream_bytes. */
+void stream_keep_input(struct stream *s, struct sl_buf *input);
 
 /* Owner. The configured name of the upstream that answers (copied; the first one counts). */
 void stream_set_upstream(struct stream *s, const char *name);

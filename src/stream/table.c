@@ -79,7 +79,7 @@ static struct stream *take_expired(struct stream_table *t, uint64_t now_ms, uint
 			    t->n_live + t->n_ended + room > t->count_max;
 		if (!over && s->keep_until_ms > now_ms)
 			break;
-		freed += s->log.bytes;
+		freed += s->log.bytes + s->input.cap;
 		unlist(t, s);
 		s->newer = gone;
 		gone = s;

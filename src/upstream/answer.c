@@ -19,6 +19,7 @@
 #include "codec/dialect.h"
 #include "codec/error_status.h"
 #include "codec/json_writer.h"
+#include "codec/references.h"
 #include "codec/relatives.h"
 #include "upstream/api.h"
 #include "upstream/redact.h"
@@ -297,7 +298,7 @@ static void total_over(struct timer *t)
 /* ---- The start */
 
 /* Appends the request in the upstream's dialect to a->body, for a client that speaks another one. 0;
- * -SL_E_TYPE with *fault filled; -SL_E_LIMIT, -SL_E_NOMEM. */
+ * -SL_E_TYPE, -SL_E_MISSING with *fault filled; -SL_E_LIMIT, -SL_E_NOMEM. */
 static int translate(struct answer *a, const struct generation *g, struct sl_slice model,
 		     struct request_fault *fault)
 {
@@ -322,13 +323,31 @@ static int translate(struct answer *a, const struct generation *g, struct sl_sli
 	return r;
 }
 
+/* For requests that go on from this one. Where it is too much to keep, those are refused. */
+static void keep_input(struct stream *s, const struct generation *g)
+{
+	struct json input = json_get(g->request.body, "input");
+	struct sl_buf items;
+	if (g->dialect != SL_DIALECT_RESPONSES ||
+	    json_get(g->request.body, "store").type == JSON_FALSE)
+		return;
+	sl_buf_init(&items, s->per_stream_bytes);
+	if (references_put_input(input, &items) == 0)
+		stream_keep_input(s, &items);
+	sl_buf_fini(&items);
+}
+
 static int write_body(struct answer *a, const struct generation *g, struct sl_slice model,
 		      struct request_fault *fault)
 {
 	bool chunks =
 		a->dialect == SL_DIALECT_OPENAI_CHAT || a->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
-	if (!a->native)
-		return translate(a, g, model, fault);
+	if (!a->native) {
+		int r = translate(a, g, model, fault);
+		if (r == 0)
+			keep_input(a->stream, g);
+		return r;
+	}
 	if (a->dialect == SL_DIALECT_BEDROCK_INVOKE)
 		return request_encode_invoke(&g->request, &a->body);
 	return request_encode(&g->request, model, chunks && !g->whole, &a->body);
@@ -383,8 +402,9 @@ static void refuse(struct stream *s, int r, const struct request_fault *fault)
 {
 	struct sl_event error = stream_error(500, "server_error", "out_of_memory", "out of memory");
 	char param[sizeof(fault->place) + 16];
-	if (r == -SL_E_TYPE) {
-		error = stream_error(400, "invalid_request_error", fault->code, fault->message);
+	if (r == -SL_E_TYPE || r == -SL_E_MISSING) {
+		error = stream_error(r == -SL_E_TYPE ? 400 : 404, "invalid_request_error",
+				     fault->code, fault->message);
 		if (fault->param) { /* of our own making: it has no quotes in it */
 			snprintf(param, sizeof(param), "{\"param\":\"%s\"}", fault->param);
 			error.s[3] = sl_slice_str(param);

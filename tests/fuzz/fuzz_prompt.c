@@ -1,7 +1,7 @@
 /*
  * Any bytes as a client's request. What passes the gate is read as a request of each of the four
  * APIs; what is understood is written for every upstream that has a dialect of its own, and is then
- * one JSON object that passes the gate too.
+ * one JSON object that passes the gate too. So is a request for a response with what it refers to.
  *
  * The first byte chooses the client's API and which of OpenAI's relatives the upstream is, the rest
  * is the body.
@@ -13,6 +13,7 @@
 #include "codec/dialect.h"
 #include "codec/json_writer.h"
 #include "codec/prompt.h"
+#include "codec/references.h"
 #include "codec/relatives.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -83,6 +84,42 @@ static void write_for(const struct dialect *upstream, struct json body, enum sl_
 	sl_buf_fini(&out);
 }
 
+/* Every item and every response that can be ours is there, and is the same. */
+static int put_item(void *arg, struct sl_slice item_id, struct sl_buf *out)
+{
+	struct reference_id id;
+
+	(void)arg;
+	if (!reference_id_parse(item_id, &id))
+		return 0;
+	DEMAND(id.prefix.n + id.stream.n < item_id.n);
+	DEMAND(sl_buf_put_str(out, "{\"type\":\"reasoning\",\"summary\":[]}") == 0);
+	return 1;
+}
+
+static int put_conversation(void *arg, struct sl_slice response_id, struct sl_buf *out)
+{
+	(void)arg;
+	if (!sl_slice_starts(response_id, "resp_"))
+		return 0;
+	return references_put_input((struct json){JSON_STRING, SL_LIT("\"u\"")}, out) == 0;
+}
+
+static void resolve(const struct request_info *request)
+{
+	const struct reference_source source = {put_item, put_conversation, NULL};
+	struct sl_buf out = {.max = SIZE_MAX}, input = {.max = SIZE_MAX};
+	int r = references_resolve(request, &source, &out);
+
+	DEMAND(r == 0 || r == 1 || r == -SL_E_LIMIT);
+	DEMAND((r == 1) == (out.len > 0));
+	if (r == 1)
+		check_body(sl_buf_slice(&out));
+	DEMAND(references_put_input(json_get(request->body, "input"), &input) == 0);
+	sl_buf_fini(&out);
+	sl_buf_fini(&input);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum sl_dialect clients[] = {
@@ -103,8 +140,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (request_parse(sl_slice((const char *)data + 1, size - 1), client, limits, &info,
 			  &fault) < 0)
 		return 0;
+	if (client == SL_DIALECT_RESPONSES)
+		resolve(&info);
 	r = prompt_read(info.body, client, &p, &fault);
-	DEMAND(r == 0 || r == -SL_E_TYPE);
+	DEMAND(r == 0 || r == -SL_E_TYPE || (r == -SL_E_MISSING && client == SL_DIALECT_RESPONSES));
 	if (r < 0)
 		check_fault(&fault);
 	check_dropped(sl_buf_slice(&p.dropped));

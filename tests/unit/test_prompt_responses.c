@@ -303,8 +303,7 @@ static const char *const bad[][2] = {
 	 "input[0].input"},
 	{"{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"c\"}]}", "input[0].output"},
 	{"{\"input\":[{\"type\":\"function_call_output\",\"output\":\"\"}]}", "input[0].call_id"},
-	{"{\"input\":[{\"type\":\"item_reference\",\"id\":\"m\"}]}", "input[0].type"},
-	{"{\"input\":[{\"id\":\"m\"}]}", "input[0].type"},
+	{"{\"input\":[{\"type\":\"item_reference\",\"id\":7}]}", "input[0].id"},
 	{"{\"input\":[{\"type\":\"web_search_call\",\"id\":\"w\"}]}", "input[0].type"},
 	{"{\"input\":\"i\",\"instructions\":[]}", "instructions"},
 	{"{\"input\":\"i\",\"tools\":{}}", "tools"},
@@ -356,6 +355,36 @@ START_TEST(what_cannot_be_understood_is_named_with_its_place)
 }
 END_TEST
 
+/* What would have been put in its place before, if it were kept: it is another fault. */
+static const struct {
+	const char *body;
+	int result;
+	const char *code, *param;
+} lost[] = {
+	{"{\"input\":[\"u\",{\"type\":\"item_reference\",\"id\":\"m\"}]}", -SL_E_TYPE,
+	 "invalid_type", "input[0]"},
+	{"{\"input\":[{\"role\":\"user\",\"content\":\"u\"},{\"type\":\"item_reference\","
+	 "\"id\":\"m\"}]}",
+	 -SL_E_MISSING, "item_not_found", "input[1].id"},
+	{"{\"input\":[{\"id\":\"m\"}]}", -SL_E_MISSING, "item_not_found", "input[0].id"},
+	{"{\"input\":\"i\",\"previous_response_id\":\"resp_1\"}", -SL_E_TYPE,
+	 "previous_response_not_found", "previous_response_id"},
+};
+
+START_TEST(what_is_not_kept_is_said_to_be_missing)
+{
+	struct request_info info;
+	struct request_fault fault = {0};
+	struct prompt p;
+
+	ck_assert_int_eq(read_body(lost[_i].body, &info, &p, &fault), lost[_i].result);
+	ck_assert_str_eq(fault.code, lost[_i].code);
+	ck_assert_str_eq(fault.param, lost[_i].param);
+	prompt_fini(&p);
+	request_info_fini(&info);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("prompt_responses");
@@ -364,6 +393,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_body_is_read_for_what_it_asks, 0, COUNT(bodies));
 	tcase_add_loop_test(tc, a_wish_is_kept_as_it_stands, 0, COUNT(wishes));
 	tcase_add_loop_test(tc, what_cannot_be_understood_is_named_with_its_place, 0, COUNT(bad));
+	tcase_add_loop_test(tc, what_is_not_kept_is_said_to_be_missing, 0, COUNT(lost));
 	suite_add_tcase(suite, tc);
 	return unit_main(suite);
 }

@@ -371,6 +371,56 @@ START_TEST(what_may_be_on_its_way_stays_for_who_is_cut_off)
 }
 END_TEST
 
+START_TEST(the_input_that_a_stream_keeps_counts_as_memory_until_it_goes)
+{
+	struct stream *s = new_stream();
+	struct sl_buf input, large;
+	char bytes[40000] = {0};
+	sl_buf_init(&input, 1 << 20);
+	sl_buf_init(&large, 1 << 20);
+	size_t before = table.budget.used;
+	sl_buf_put(&large, bytes, sizeof(bytes));
+	sl_buf_put(&large, bytes, sizeof(bytes));
+	stream_keep_input(s, &large);
+	ck_assert_uint_eq(s->input.len, 0);
+	ck_assert_uint_eq(large.len, 2 * sizeof(bytes));
+	ck_assert_uint_eq(table.budget.used, before);
+
+	sl_buf_put(&input, bytes, sizeof(bytes));
+	stream_keep_input(s, &input);
+	ck_assert_uint_eq(s->input.len, sizeof(bytes));
+	ck_assert_uint_eq(input.len, 0);
+	ck_assert_uint_ge(table.budget.used, before + sizeof(bytes));
+	append_end(s);
+	stream_unref(s);
+	clock_set_for_test((clock_ms() + 120000) * 1000);
+	stream_table_sweep(&table, clock_ms());
+	ck_assert_uint_le(table.budget.used, before);
+	sl_buf_fini(&input);
+	sl_buf_fini(&large);
+}
+END_TEST
+
+START_TEST(ended_streams_make_room_by_the_input_that_they_keep)
+{
+	char bytes[60000] = {0};
+	size_t most = 0;
+	for (int i = 0; i < 40; i++) {
+		struct stream *s = new_stream();
+		struct sl_buf input;
+		sl_buf_init(&input, sizeof(bytes));
+		sl_buf_put(&input, bytes, sizeof(bytes));
+		stream_keep_input(s, &input);
+		sl_buf_fini(&input);
+		append_end(s);
+		stream_unref(s);
+		most = table.budget.used > most ? table.budget.used : most;
+	}
+	ck_assert_uint_le(most, options.memory_bytes);
+	ck_assert_uint_gt(table.n_ended, 10); /* and no more than was needed */
+}
+END_TEST
+
 START_TEST(an_entry_larger_than_the_budget_pauses_only_until_it_is_read)
 {
 	static char large[200 << 10];
@@ -971,6 +1021,8 @@ int main(void)
 	tcase_add_test(
 		t, a_stream_that_nobody_reads_pauses_its_producer_and_goes_on_when_somebody_does);
 	tcase_add_test(t, what_may_be_on_its_way_stays_for_who_is_cut_off);
+	tcase_add_test(t, the_input_that_a_stream_keeps_counts_as_memory_until_it_goes);
+	tcase_add_test(t, ended_streams_make_room_by_the_input_that_they_keep);
 	tcase_add_test(t, an_entry_larger_than_the_budget_pauses_only_until_it_is_read);
 	tcase_add_test(t, a_slow_viewer_does_not_hold_a_fast_one_and_learns_that_it_lost);
 	tcase_add_test(t, many_live_streams_that_are_read_stay_within_the_memory_of_all);
