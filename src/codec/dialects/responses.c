@@ -369,9 +369,9 @@ static void mend_type(struct sl_slice name, struct json object, struct decoded *
 	decoded_edit(d, object.raw.p + 1, 0, sl_slice(p, begin.n + name.n + end.n));
 }
 
-static int decode_event(struct responses *s, const struct message *m, struct json object,
-			struct decoded *d)
+static int read_frame(void *state, const struct message *m, struct json object, struct decoded *d)
 {
+	struct responses *s = state;
 	struct response_event e;
 	struct json error;
 
@@ -395,57 +395,15 @@ static int decode_event(struct responses *s, const struct message *m, struct jso
 	return VERDICT_ENTRY;
 }
 
-static int decode_object(struct responses *s, const struct message *m, struct json object,
-			 struct decoded *d)
-{
-	struct splice edits;
-	int r;
-
-	splice_init(&edits);
-	d->edits = &edits;
-	r = decode_event(s, m, object, d);
-	if (r == VERDICT_ENTRY) {
-		int mended = decoded_mend(d);
-
-		if (mended < 0)
-			r = mended;
-		else if (mended == 0)
-			r = decoded_fail(d, SL_CODE_BAD_FRAME,
-					 "the upstream sent a frame with more in it than is read");
-	}
-	d->edits = NULL;
-	return r;
-}
-
-/* Nothing, or the end mark of another API: here it ends nothing. */
-static bool is_noise(struct sl_slice data)
-{
-	while (data.n > 0 && memchr(" \t\r\n", *data.p, 4))
-		data = sl_slice(data.p + 1, data.n - 1);
-	return data.n == 0 || sl_slice_starts(data, "[DONE]");
-}
-
 int responses_decode(void *state, const struct message *m, struct decoded *d)
 {
 	struct responses *s = state;
-	struct json object;
-	int r;
 
 	if (s->finished)
 		return m->stray ? VERDICT_SKIP : VERDICT_END;
-	r = decoded_line(d, m->data, &object);
-	if (r < 0)
-		return r;
-	if (r == 1)
-		return decode_object(s, m, object, d);
-	if (m->stray || is_noise(m->data))
+	if (!m->stray && message_is_done(m)) /* another API's end mark: here it ends nothing */
 		return VERDICT_SKIP;
-	if (sl_slice_is(m->name, "error")) {
-		r = upstream_error_take_text(&d->error, m->data);
-		return r < 0 ? r : VERDICT_FAILED;
-	}
-	return decoded_fail(d, SL_CODE_BAD_FRAME,
-			    "the upstream sent a frame that is no JSON object");
+	return decoded_read(d, m, read_frame, s);
 }
 
 /* A complete body is what the last event of a stream holds. */
