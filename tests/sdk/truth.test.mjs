@@ -119,10 +119,12 @@ for (const [api, read] of Object.entries(readers)) {
 }
 
 const system = 'Be brief.', question = 'What is this?', image = 'iVBORw0KGgo=';
-const parameters = {type: 'object', properties: {city: {type: 'string'}}, required: ['city']};
+const strict = {
+	type: 'object', properties: {city: {type: 'string'}}, required: ['city'], additionalProperties: false,
+};
 const chat = {
 	max_tokens: 50, temperature: 0.5, top_p: 0.75, stop: ['END'], seed: 7, stream: true,
-	tools: [{type: 'function', function: {name: 'f', description: 'd', parameters}}],
+	tools: [{type: 'function', function: {name: 'f', description: 'd', parameters: strict}}],
 	messages: [
 		{role: 'system', content: system},
 		{role: 'user', content: [
@@ -167,7 +169,7 @@ describe('what an upstream is asked', {timeout: 30_000}, () => {
 			config: {
 				systemInstruction: {parts: [{text: system}]}, maxOutputTokens: 50, temperature: 0.5, topP: 0.75,
 				stopSequences: ['END'], seed: 7,
-				tools: [{functionDeclarations: [{name: 'f', description: 'd', parametersJsonSchema: parameters}]}],
+				tools: [{functionDeclarations: [{name: 'f', description: 'd', parametersJsonSchema: strict}]}],
 			},
 		}));
 		const theirs = upstreams.gemini.asked;

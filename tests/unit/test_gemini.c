@@ -374,8 +374,24 @@ static const struct provider_request requests[] = {
 	 GENERATION("\"responseMimeType\":\"application/json\""), NULL},
 	{CHAT(HI, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
 		  "\"schema\":{\"type\":\"object\"}}}"),
-	 GENERATION("\"responseMimeType\":\"application/json\",\"responseJsonSchema\":{\"type\":"
+	 GENERATION("\"responseMimeType\":\"application/json\",\"responseSchema\":{\"type\":"
 		    "\"object\"}"),
+	 NULL},
+	/* a schema that is more than OpenAPI's kind, somewhere in it */
+	{CHAT(HI, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
+		  "\"schema\":{\"type\":\"object\",\"properties\":{\"$ref\":{\"anyOf\":[{\"type\":"
+		  "[\"string\",\"null\"]}]}}}}}"),
+	 GENERATION("\"responseMimeType\":\"application/json\",\"responseJsonSchema\":{\"type\":"
+		    "\"object\",\"properties\":{\"$ref\":{\"anyOf\":[{\"type\":[\"string\","
+		    "\"null\"]}]}}}"),
+	 NULL},
+	{CHAT(HI, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
+		  "\"schema\":{\"type\":\"object\",\"properties\":{\"$ref\":{\"type\":\"array\","
+		  "\"items\":"
+		  "{\"type\":\"string\"}}}}}}"),
+	 GENERATION("\"responseMimeType\":\"application/json\",\"responseSchema\":{\"type\":"
+		    "\"object\",\"properties\":{\"$ref\":{\"type\":\"array\",\"items\":{\"type\":"
+		    "\"string\"}}}}"),
 	 NULL},
 	/* thinking */
 	{CHAT(HI, ",\"reasoning_effort\":\"none\""),

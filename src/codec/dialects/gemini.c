@@ -546,6 +546,46 @@ static void put_choice(struct json_writer *w, const struct prompt *p)
 	close_part(w);
 }
 
+/* Whether a schema is of OpenAPI's kind, which all of Google's servers take: its words, and no type
+ * that is a list. `map`: its members are names of properties, not words. */
+static bool is_plain_schema(struct json schema, bool map)
+{
+	static const char *const plain[] = {"type",        "format",        "title",
+					    "description", "nullable",      "enum",
+					    "items",       "properties",    "required",
+					    "anyOf",       "minimum",       "maximum",
+					    "minItems",    "maxItems",      "minLength",
+					    "maxLength",   "minProperties", "maxProperties",
+					    "pattern",     "default",       "example",
+					    NULL};
+	struct json_walk w;
+	struct json value;
+	struct sl_slice key = {0};
+
+	json_walk_init(&w, schema);
+	while (json_walk_next(&w, &key, &value) == 1) {
+		bool below = value.type == JSON_OBJECT &&
+			     (map || schema.type == JSON_ARRAY || sl_slice_is(key, "items") ||
+			      sl_slice_is(key, "properties"));
+
+		if (schema.type == JSON_OBJECT && !map &&
+		    (!prompt_is_named(plain, key) ||
+		     (sl_slice_is(key, "type") && value.type != JSON_STRING)))
+			return false;
+		if (below && !is_plain_schema(value, !map && sl_slice_is(key, "properties")))
+			return false;
+		if (!map && sl_slice_is(key, "anyOf") && !is_plain_schema(value, false))
+			return false;
+	}
+	return true;
+}
+
+static void put_schema(struct json_writer *w, const char *plain, const char *any,
+		       struct json schema)
+{
+	json_writer_member(w, is_plain_schema(schema, false) ? plain : any, schema);
+}
+
 static int put_tools(struct json_writer *w, struct prompt *p)
 {
 	int r = 0;
@@ -561,7 +601,7 @@ static int put_tools(struct json_writer *w, struct prompt *p)
 		json_writer_object(w);
 		json_writer_member(w, "name", p->tools[i].name);
 		json_writer_member(w, "description", p->tools[i].description);
-		json_writer_member(w, "parametersJsonSchema", p->tools[i].schema);
+		put_schema(w, "parameters", "parametersJsonSchema", p->tools[i].schema);
 		json_writer_close(w);
 		if (p->tools[i].strict.type == JSON_TRUE)
 			r = prompt_drop(p, "strict");
@@ -593,7 +633,7 @@ static void put_format(struct json_writer *w, const struct prompt *p)
 		return;
 	json_writer_member_string(w, "responseMimeType", SL_LIT("application/json"));
 	if (p->format == PROMPT_JSON_SCHEMA)
-		json_writer_member(w, "responseJsonSchema", p->schema);
+		put_schema(w, "responseSchema", "responseJsonSchema", p->schema);
 }
 
 /* `budget` NULL: how much to think was not said. */
