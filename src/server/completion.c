@@ -93,10 +93,10 @@ bool request_read_body(struct exchange *x, struct generation *g)
 	return false;
 }
 
-/* Route and body: what one idempotency key stands for. */
+/* Route, API and body: what one idempotency key stands for. */
 static uint64_t hash_of(const struct exchange *x, const struct generation *g)
 {
-	uint64_t h = 14695981039346656037u;
+	uint64_t h = 14695981039346656037u ^ (uint64_t)g->dialect;
 	for (const char *p = x->route->path; *p; p++)
 		h = (h ^ (unsigned char)*p) * 1099511628211u;
 	for (size_t i = 0; i < g->body.len; i++)

@@ -53,6 +53,34 @@ def test_an_answer_in_one_piece_is_read_right(pairs, api, client, scenario):
     CLIENTS[client].read_whole(response.json).check(scenario)
 
 
+@pytest.mark.parametrize("scenario", ["text", "long", "error", "cut"])
+@pytest.mark.parametrize("api", APIS)
+def test_a_client_of_the_legacy_completions_reads_it_too(pairs, api, scenario):
+    proxy, upstreams = pairs
+    if api in ("openai", "azure"):
+        upstreams[api].script = [frame({"id": "cmpl-7", "object": "text_completion", "created": 1, "model": "m", "choices": [
+            {"index": 0, "text": t, "logprobs": None, "finish_reason": None}]}) for t in ("Hello ", "w\u00f6rld \U0001f600")]
+        upstreams[api].script += [frame({"id": "cmpl-7", "object": "text_completion", "created": 1, "model": "m", "choices": [
+            {"index": 0, "text": "", "logprobs": None, "finish_reason": "stop"}]}), frame("[DONE]")]
+        scenario = "text"
+    else:
+        upstreams[api].script = APIS[api].play(scenario)
+    body = {"model": api, "prompt": "say something", "max_tokens": 100, "stream": True}
+    events = proxy.post("/v1/completions", body).all_events()
+    assert events.pop().data == "[DONE]"
+    choices = [c for e in events for c in e.json.get("choices", [])]
+    assert "".join(c["text"] for c in choices) == EXPECTED[scenario]["text"]
+    assert all(e.json["object"] == "text_completion" for e in events if "error" not in e.json)
+    if "error" in EXPECTED[scenario]:
+        assert "error" in events[-1].json and not any(c["finish_reason"] for c in choices)
+    else:
+        assert choices[-1]["finish_reason"] == EXPECTED[scenario]["finish"]
+        if api not in ("openai", "azure"):
+            whole = proxy.post("/v1/completions", {**body, "stream": False}).json
+            assert (whole["object"], whole["choices"][0]["text"]) == ("text_completion", EXPECTED[scenario]["text"])
+            assert whole["usage"]["completion_tokens"] == 7
+
+
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_long_answer_comes_whole(pairs, client, stream):
