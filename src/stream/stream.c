@@ -204,6 +204,7 @@ static void end(struct stream *s, enum stream_state state, const struct sl_entry
 	s->ended_us = clock_us();
 	loop_stop_timer(s->loop, &s->grace);
 	loop_stop_timer(s->loop, &s->recheck);
+	parts_fini(&s->parts); /* all of it stands in the log */
 	s->kind->ended(s, state, e);
 	s->state = state;
 }
