@@ -103,12 +103,17 @@ def test_a_running_response_has_no_output_yet_and_goes_on_for_who_comes(proxy, u
     assert [e.data for e in rest] == [e.data for e in first.all_events()][4:]
 
 
-def test_who_comes_back_with_an_event_id_goes_on_there(proxy, upstream):
+def test_who_comes_back_with_an_event_id_is_told_the_starts_again_and_goes_on(proxy, upstream):
     upstream.script = answer("Hel", "lo")
     events = ask(proxy, stream=True).all_events()
     id = events[0].json["response"]["id"]
     at = next(e for e in events if e.type == "response.output_text.delta")
     rest = get(proxy, id, "?stream=true", {"Last-Event-ID": at.id}).all_events()
+    starts, rest = rest[:4], rest[4:]
+    assert [e.json for e in starts] == [e.json for e in events[:4]]
+    assert [e.type for e in starts] == ["response.created", "response.in_progress", "response.output_item.added",
+                                        "response.content_part.added"]
+    assert starts[-1].id == at.id, "the position stays where it is"
     assert numbers(rest) == list(range(at.json["sequence_number"] + 1, len(events)))
 
 
