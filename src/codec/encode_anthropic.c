@@ -88,6 +88,15 @@ static void put_message_head(const struct encoder *e, const struct encoder_entry
 	window_put_str(w, ",\"content\":[");
 }
 
+static void put_start(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
+{
+	window_put_str(w, ",\"message\":");
+	put_message_head(e, in, w);
+	window_put_str(w, "],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":");
+	put_usage(encode_find(in, SL_EVENT_USAGE), w);
+	window_put_str(w, "}");
+}
+
 static void put_block_start(const struct encoder_entry *in, size_t at, struct sl_window *w)
 {
 	const struct sl_event *event = &in->entry.events[at], *withheld = withheld_by(in, at);
@@ -143,11 +152,7 @@ static void put_members(const struct encoder *e, const struct encoder_entry *in,
 
 	switch (event->kind) {
 	case SL_EVENT_META:
-		window_put_str(w, ",\"message\":");
-		put_message_head(e, in, w);
-		window_put_str(w, "],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":");
-		put_usage(encode_find(in, SL_EVENT_USAGE), w);
-		window_put_str(w, "}");
+		put_start(e, in, w);
 		break;
 	case SL_EVENT_PART_START:
 	case SL_EVENT_TOOL_START:
@@ -232,9 +237,16 @@ static bool says_stop(const struct encoder_entry *in)
 	return !in->native || (in->stopped && !encode_find(in, SL_EVENT_FINISH));
 }
 
+/* Stopped before anything was said: a message must have begun before it can end. */
+static bool is_all(const struct encoder_entry *in)
+{
+	return in->seq == 1;
+}
+
 static unsigned count_end(const struct encoder_entry *in)
 {
-	return says_stop(in) * (1u + (encode_find(in, SL_EVENT_PART_END) != NULL)) + 1u;
+	return is_all(in) + says_stop(in) * (1u + (encode_find(in, SL_EVENT_PART_END) != NULL)) +
+	       1u;
 }
 
 static void write_end(const struct encoder *e, const struct encoder_entry *in, struct sl_window *w)
@@ -242,6 +254,11 @@ static void write_end(const struct encoder *e, const struct encoder_entry *in, s
 	const struct sl_event *open = encode_find(in, SL_EVENT_PART_END);
 	unsigned at = 0, of = count_end(in);
 
+	if (is_all(in)) {
+		open_block(e, at, SL_LIT("message_start"), w);
+		put_start(e, in, w);
+		close_block(e, in, at++, of, w);
+	}
 	if (says_stop(in) && open) {
 		open_block(e, at, SL_LIT("content_block_stop"), w);
 		window_put_str(w, ",\"index\":");
