@@ -502,8 +502,8 @@ void watch_start(struct exchange *x, struct stream *s, const struct watch_option
 	x->role = &role;
 	x->state = X_WAITING;
 	x->starts[0] = x->starts[1] = 0;
-	bool has_parts = o->format == FORMAT_ANTHROPIC ||
-			 (o->format == FORMAT_RESPONSES && !o->by_ordinal);
+	bool has_parts =
+		o->format == FORMAT_ANTHROPIC || (o->format == FORMAT_RESPONSES && !o->by_ordinal);
 	if (has_parts && o->after_seq > 0)
 		find_starts(x, o->after_seq);
 	x->backlog = o->after_seq == 0 ? there : 0;
