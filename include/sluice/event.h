@@ -32,7 +32,7 @@ enum sl_event_kind {
 	SL_EVENT_USAGE,
 	/* s[0] normalised reason: stop length tool_calls content_filter error; s[1] the upstream's
 	 * own word, s[2] the stop sequence that was met (empty: none, or not told). May come again:
-	 * the last one counts. At the end of a log: n0 1 when the answer has a refusal in it. */
+	 * the last one counts. At the end of a log: n0 has SL_FINISH_x of what is in the answer. */
 	SL_EVENT_FINISH,
 	/* s[0] message, s[1] type, s[2] code (each may be empty), s[3] the upstream's whole error
 	 * object as JSON, or empty; n0 HTTP status to answer with while nothing was sent */
@@ -54,6 +54,10 @@ enum sl_event_kind {
 	/* At the end of composed logs, each part again: members as for PART_END. */
 	SL_EVENT_PART_WHOLE,
 };
+
+/* Bits of a FINISH at the end of a log. */
+#define SL_FINISH_REFUSED 1 /* there was a refusal */
+#define SL_FINISH_CALLED  2 /* there were calls, whatever the upstream calls its end */
 
 /*
  * Parts. An answer is a row of parts: texts, reasoning, refusals, tool calls. What a decoder says

@@ -205,7 +205,7 @@ static struct sl_slice stop_reason(const struct encoder_entry *in)
 
 	if (!finish)
 		return SL_LIT("end_turn");
-	if (finish->n0 == 1) /* told as text here: this is what says what it was */
+	if (finish->n0 & SL_FINISH_REFUSED) /* told as text here: this is what says what it was */
 		return SL_LIT("refusal");
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
 		if (sl_slice_is(finish->s[1], own[i]))
@@ -215,6 +215,8 @@ static struct sl_slice stop_reason(const struct encoder_entry *in)
 		if (sl_slice_is(finish->s[0], words[i][0]))
 			return sl_slice_str(words[i][1]);
 	}
+	if (finish->n0 & SL_FINISH_CALLED) /* some servers stop when they have called */
+		return SL_LIT("tool_use");
 	return finish->s[2].n ? SL_LIT("stop_sequence") : SL_LIT("end_turn");
 }
 

@@ -161,7 +161,9 @@ static void note_events(struct stream *s, const struct sl_entry *e)
 		} else if (ev->kind == SL_EVENT_META) {
 			note_meta(s, ev);
 		} else if (ev->kind == SL_EVENT_REFUSAL && ev->choice == 0) {
-			s->refused = true;
+			s->finish_bits |= SL_FINISH_REFUSED;
+		} else if (ev->kind == SL_EVENT_TOOL_START && ev->choice == 0) {
+			s->finish_bits |= SL_FINISH_CALLED;
 		} else if (ev->kind == SL_EVENT_FINISH && ev->choice == 0) {
 			keep_word(s->finish, sizeof(s->finish), ev->s[0]);
 			keep_word(s->finish_native, sizeof(s->finish_native), ev->s[1]);
@@ -267,7 +269,7 @@ static size_t put_known(const struct stream *s, struct sl_event events[3])
 			.s = {sl_slice_str(id ? id : ""), sl_slice_str(model ? model : "")}};
 	if (s->finish[0])
 		events[n++] = (struct sl_event){.kind = SL_EVENT_FINISH,
-						.n0 = s->refused,
+						.n0 = s->finish_bits,
 						.s = {sl_slice_str(s->finish),
 						      sl_slice_str(s->finish_native),
 						      sl_slice_str(s->stop_sequence)}};

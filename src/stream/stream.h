@@ -131,7 +131,7 @@ struct stream {
 	char finish[24];        /* normalised finish reason; "" */
 	char finish_native[48]; /* the upstream's word; "" */
 	char stop_sequence[64]; /* that was met; "" */
-	bool refused;           /* a refusal was told */
+	int finish_bits;        /* SL_FINISH_x */
 
 	/* The table's. */
 	_Atomic uint32_t refs;

@@ -129,9 +129,15 @@ static const struct {
 	       "\"usage\":{\"input_tokens\":0,\"output_tokens\":0}") END EVENT("message_stop", "")
 		 ID},
 	{SL_ENTRY_END,
-	 {{.kind = SL_EVENT_FINISH, .n0 = 1, .s = {S("stop"), S("stop")}}},
+	 {{.kind = SL_EVENT_FINISH, .n0 = SL_FINISH_REFUSED, .s = {S("stop"), S("stop")}}},
 	 CHUNK("", "\"stop\"") END "id: st.2\ndata: [DONE]\n\n",
 	 EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"refusal\",\"stop_sequence\":null},"
+				"\"usage\":{\"input_tokens\":0,\"output_tokens\":0}")
+		 END EVENT("message_stop", "") ID},
+	{SL_ENTRY_END,
+	 {{.kind = SL_EVENT_FINISH, .n0 = SL_FINISH_CALLED, .s = {S("stop"), S("stop")}}},
+	 CHUNK("", "\"stop\"") END "id: st.2\ndata: [DONE]\n\n",
+	 EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"tool_use\",\"stop_sequence\":null},"
 				"\"usage\":{\"input_tokens\":0,\"output_tokens\":0}")
 		 END EVENT("message_stop", "") ID},
 	{SL_ENTRY_END,
