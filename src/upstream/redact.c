@@ -3,6 +3,17 @@
 
 #define COVER      "[key]"
 #define SECRET_MIN 8
+#define CUT_MIN    12 /* what keys of a kind begin with ("sk-proj-") is no secret */
+
+/* Where the text ends within a secret, because it was cut there: what it has of it; else p NULL. */
+static struct sl_slice find_cut(struct sl_slice text, struct sl_slice secret)
+{
+	size_t n = text.n < secret.n ? text.n : secret.n - 1;
+	for (; n >= CUT_MIN; n--)
+		if (memcmp(text.p + text.n - n, secret.p, n) == 0)
+			return sl_slice(text.p + text.n - n, n);
+	return (struct sl_slice){0};
+}
 
 /* The first secret in the text, and the longest of those that begin there; p NULL: there is none. */
 static struct sl_slice find(struct sl_slice text, const struct upstream_options *u)
@@ -11,9 +22,10 @@ static struct sl_slice find(struct sl_slice text, const struct upstream_options 
 	struct sl_slice found = {0};
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++) {
 		struct sl_slice s = sl_slice_str(secrets[i]);
-		if (s.n < SECRET_MIN || text.n < s.n)
+		if (s.n < SECRET_MIN || text.n < SECRET_MIN)
 			continue;
-		s.p = memmem(text.p, text.n, s.p, s.n);
+		const char *whole = memmem(text.p, text.n, s.p, s.n);
+		s = whole ? sl_slice(whole, s.n) : find_cut(text, s);
 		if (s.p && (!found.p || s.p < found.p || (s.p == found.p && s.n > found.n)))
 			found = s;
 	}

@@ -9,7 +9,8 @@
 #include "upstream/options.h"
 
 /* True when one of the upstream's secrets stands somewhere in `text`: its key, or what it signs
- * with. One of less than 8 characters is no secret worth the false alarms. */
+ * with. Where the text ends, 12 characters of a secret's start are one too: texts are cut. One of
+ * less than 8 characters is no secret worth the false alarms. */
 bool redact_finds(struct sl_slice text, const struct upstream_options *u);
 
 /* When e holds an error that names one: *event becomes a copy of it with "[key]" in the secret's

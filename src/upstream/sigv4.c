@@ -1,6 +1,7 @@
 /* Canonical request ─▶ its hash in the string to sign ─▶ signature by a key made for day and place. */
 #include "upstream/sigv4.h"
 
+#include <ctype.h>
 #include <gnutls/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 #include <sluice/error.h>
 
 #define HASH          32
-#define CANONICAL_MAX 65536
+#define CANONICAL_MAX (256 * 1024)
+#define QUERY_MAX     32 /* parameters */
 
 struct hex {
 	char text[2 * HASH + 1];
@@ -45,17 +47,119 @@ static int step(unsigned char key[HASH], const char *text)
 	return 0;
 }
 
+static void wipe(struct sl_buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	sl_buf_fini(b);
+}
+
+static int put_encoded(struct sl_buf *out, unsigned char c, const char *also)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+	return c && (strchr(plain, c) || strchr(also, c)) ? sl_buf_putc(out, (char)c)
+							  : sl_buf_printf(out, "%%%02X", c);
+}
+
 /* The path is encoded once more than on its way: what it has in it of %XX becomes %25XX. */
 static int put_path(struct sl_buf *out, struct sl_slice path)
 {
-	static const char plain[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
 	int r = path.n ? 0 : sl_buf_putc(out, '/');
-	for (size_t i = 0; i < path.n && r == 0; i++) {
-		unsigned char c = (unsigned char)path.p[i];
-		r = c && strchr(plain, c) ? sl_buf_putc(out, (char)c)
-					  : sl_buf_printf(out, "%%%02X", c);
+	for (size_t i = 0; i < path.n && r == 0; i++)
+		r = put_encoded(out, (unsigned char)path.p[i], "/");
+	return r;
+}
+
+static int digit_of(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c | 0x20) : NULL;
+	return at && isxdigit((unsigned char)c) ? (int)(at - digits) : -1;
+}
+
+/* Appends a name or a value of the query, encoded in the one way that is canonical. */
+static int put_word(struct sl_buf *out, struct sl_slice wire)
+{
+	int r = 0;
+	for (size_t i = 0; i < wire.n && r == 0; i++) {
+		unsigned char c = (unsigned char)wire.p[i];
+		int high = c == '%' && i + 2 < wire.n ? digit_of(wire.p[i + 1]) : -1;
+		int low = high >= 0 ? digit_of(wire.p[i + 2]) : -1;
+		if (low >= 0) {
+			c = (unsigned char)(high << 4 | low);
+			i += 2;
+		}
+		r = put_encoded(out, c, "");
 	}
+	return r;
+}
+
+struct parameter {
+	struct sl_slice name, all; /* all: "name=value" */
+};
+
+static int order(struct sl_slice a, struct sl_slice b)
+{
+	int r = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+	return r ? r : (a.n > b.n) - (a.n < b.n);
+}
+
+static int by_name_and_value(const void *a, const void *b)
+{
+	const struct parameter *x = a, *y = b;
+	int r = order(x->name, y->name);
+	return r ? r : order(x->all, y->all);
+}
+
+/* Encodes "name=value" or "name" behind what is in the text, which has room for it. */
+static int read_parameter(struct sl_buf *text, struct sl_slice wire, struct parameter *out)
+{
+	const char *equals = memchr(wire.p, '=', wire.n);
+	size_t n = equals ? (size_t)(equals - wire.p) : wire.n, start = text->len;
+	int r = put_word(text, sl_slice(wire.p, n));
+	out->name = sl_slice(text->p + start, text->len - start);
+	if (r == 0)
+		r = sl_buf_putc(text, '=');
+	if (r == 0 && equals)
+		r = put_word(text, sl_slice(equals + 1, wire.n - n - 1));
+	out->all = sl_slice(text->p + start, text->len - start);
+	return r;
+}
+
+/* The number of parameters, or negative. */
+static int read_query(struct sl_buf *text, struct sl_slice query,
+		      struct parameter parameters[QUERY_MAX])
+{
+	int n = 0;
+	/* At once, so that slices into it stay: each byte as %XX, an "=" for each, a NUL. */
+	int r = sl_buf_reserve(text, 3 * query.n + QUERY_MAX + 1);
+	while (query.n && r == 0) {
+		const char *end = memchr(query.p, '&', query.n);
+		struct sl_slice one = sl_slice(query.p, end ? (size_t)(end - query.p) : query.n);
+		if (one.n && n == QUERY_MAX)
+			return -SL_E_LIMIT;
+		if (one.n)
+			r = read_parameter(text, one, &parameters[n++]);
+		query = sl_slice(one.p + one.n + (end != NULL), query.n - one.n - (end != NULL));
+	}
+	return r < 0 ? r : n;
+}
+
+static int put_query(struct sl_buf *out, struct sl_slice query)
+{
+	struct parameter parameters[QUERY_MAX];
+	struct sl_buf text;
+	sl_buf_init(&text, CANONICAL_MAX);
+	int n = read_query(&text, query, parameters), r = n < 0 ? n : 0;
+	if (n > 1)
+		qsort(parameters, (size_t)n, sizeof(*parameters), by_name_and_value);
+	for (int i = 0; i < n && r == 0; i++) {
+		r = i ? sl_buf_putc(out, '&') : 0;
+		if (r == 0)
+			r = sl_buf_put_slice(out, parameters[i].all);
+	}
+	sl_buf_fini(&text);
 	return r;
 }
 
@@ -76,17 +180,22 @@ static int hash_request(const struct sigv4 *s, const struct sigv4_request *q, co
 	if (r == 0)
 		r = put_path(&text, q->path);
 	if (r == 0)
-		r = sl_buf_printf(&text, "\n\nhost:%.*s\nx-amz-date:%s\n", (int)q->host.n,
-				  q->host.p, date);
+		r = sl_buf_putc(&text, '\n');
+	if (r == 0)
+		r = put_query(&text, q->query);
+	if (r == 0)
+		r = sl_buf_printf(&text, "\nhost:%.*s\nx-amz-date:%s\n", (int)q->host.n, q->host.p,
+				  date);
+	/* All that follows: a buffer that grows would leave the token behind where it was. */
+	if (r == 0)
+		r = sl_buf_reserve(&text, 256 + sl_slice_str(s->session_token).n);
 	if (r == 0 && s->session_token)
 		r = sl_buf_printf(&text, "x-amz-security-token:%s\n", s->session_token);
 	if (r == 0)
 		r = sl_buf_printf(&text, "\n%s\n%s", signed_names(s), payload.text);
 	if (r == 0)
 		r = hash(sl_buf_slice(&text), hashed);
-	if (text.p)
-		explicit_bzero(text.p, text.len);
-	sl_buf_fini(&text);
+	wipe(&text);
 	return r;
 }
 
@@ -105,9 +214,7 @@ static int make_signature(const struct sigv4 *s, const char *day, const char *to
 		r = step(key, steps[i]);
 	if (r == 0)
 		*signature = hex_of(key);
-	if (secret.p)
-		explicit_bzero(secret.p, secret.len);
-	sl_buf_fini(&secret);
+	wipe(&secret);
 	explicit_bzero(key, sizeof(key));
 	return r;
 }

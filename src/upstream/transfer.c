@@ -132,18 +132,26 @@ static bool add_header(struct curl_slist **list, const char *line)
 	return more != NULL;
 }
 
+static void wipe(struct sl_buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	sl_buf_fini(b);
+}
+
+/* Adds each of "Name: value\n"…, however long: a session token has kilobytes. */
 static bool add_lines(struct curl_slist **list, struct sl_slice lines)
 {
-	char line[2048];
 	while (lines.n) {
 		const char *lf = memchr(lines.p, '\n', lines.n);
 		size_t n = lf ? (size_t)(lf - lines.p) : lines.n;
-		if (n < sizeof(line)) {
-			memcpy(line, lines.p, n);
-			line[n] = '\0';
-			if (!add_header(list, line))
-				return false;
-		}
+		char *line = strndup(lines.p, n);
+		bool ok = line && add_header(list, line);
+		if (line)
+			explicit_bzero(line, strlen(line));
+		free(line);
+		if (!ok)
+			return false;
 		lines = sl_slice(lines.p + n + (lf != NULL), lines.n - n - (lf != NULL));
 	}
 	return true;
@@ -157,13 +165,11 @@ static bool add_pair(struct curl_slist **list, const char *name, const char *pre
 	sl_buf_init(&line, 65536);
 	bool ok = sl_buf_printf(&line, "%s: %s%s", name, prefix, value) == 0 &&
 		  sl_buf_putc(&line, '\0') == 0 && add_header(list, line.p);
-	if (line.p)
-		explicit_bzero(line.p, line.len);
-	sl_buf_fini(&line);
+	wipe(&line);
 	return ok;
 }
 
-/* The host as libcurl writes it: with a port that is not the usual one. */
+/* With a port that is not the usual one. */
 static struct sl_slice host_of(const char *url)
 {
 	struct sl_slice usual = strncmp(url, "https", 5) == 0 ? SL_LIT(":443") : SL_LIT(":80");
@@ -174,27 +180,34 @@ static struct sl_slice host_of(const char *url)
 	return sl_slice(host, n);
 }
 
-/* Host and path as they go out. */
+/* Host and path as they go out. Host is ours too: libcurl rewrites addresses ("127.1"). */
 static bool add_signature(struct curl_slist **list, const struct transfer_request *r)
 {
 	const struct upstream_options *u = r->upstream;
 	const struct sigv4 who = {u->region, "bedrock", u->access_key, u->secret_key,
 				  u->session_token};
 	const char *base = strstr(u->url, "://") + 3;
+	const size_t path_n = strcspn(r->path, "?");
+	struct sl_slice host = host_of(u->url);
 	struct sl_buf path, lines;
 	sl_buf_init(&path, 8192);
-	sl_buf_init(&lines, 16384);
-	bool ok = sl_buf_printf(&path, "%s%s", base + strcspn(base, "/"), r->path) == 0 &&
-		  sigv4_sign(&who,
-			     &(struct sigv4_request){.method = r->post ? "POST" : "GET",
-						     .host = host_of(u->url),
-						     .path = sl_buf_slice(&path),
-						     .payload = r->body,
-						     .time_s = clock_unix_ms() / 1000},
-			     &lines) == 0 &&
-		  add_lines(list, sl_buf_slice(&lines));
+	sl_buf_init(&lines, 65536);
+	bool ok =
+		sl_buf_printf(&path, "%s%.*s", base + strcspn(base, "/"), (int)path_n, r->path) ==
+			0 &&
+		sl_buf_printf(&lines, "Host: %.*s\n", (int)host.n, host.p) == 0 &&
+		sigv4_sign(&who,
+			   &(struct sigv4_request){.method = r->post ? "POST" : "GET",
+						   .host = host,
+						   .path = sl_buf_slice(&path),
+						   .query = sl_slice_str(r->path + path_n +
+									 (r->path[path_n] == '?')),
+						   .payload = r->body,
+						   .time_s = clock_unix_ms() / 1000},
+			   &lines) == 0 &&
+		add_lines(list, sl_buf_slice(&lines));
 	sl_buf_fini(&path);
-	sl_buf_fini(&lines);
+	wipe(&lines);
 	return ok;
 }
 

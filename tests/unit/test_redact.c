@@ -74,6 +74,30 @@ START_TEST(a_secret_that_holds_another_is_covered_whole)
 }
 END_TEST
 
+START_TEST(what_a_cut_has_left_of_a_secret_is_covered)
+{
+	static const struct {
+		struct sl_slice text;
+		const char *covered;
+	} cuts[] = {
+		{SL_LIT_INIT("it was wJalr/XUtn+FEM"), "it was [key]"},
+		{SL_LIT_INIT("it was wJalr/XUtn+F"), "it was [key]"},
+		{SL_LIT_INIT("wJalr/XUtn+F"), "[key]"},
+		{SL_LIT_INIT(SECRET " and wJalr/XUtn+F"), "[key] and [key]"},
+		{SL_LIT_INIT("wJalr/XUtn+F and " SECRET), "wJalr/XUtn+F and [key]"},
+		{SL_LIT_INIT("of " ID " and wJalr/XUtn+F"), "of [key] and [key]"},
+	};
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
+		struct sl_event error = {.kind = SL_EVENT_ERROR, .s = {cuts[i].text}};
+		struct sl_entry e = failed(&error);
+		redact_error(&e, &signing, &covered, &room);
+		ck_assert(sl_slice_is(covered.s[0], cuts[i].covered));
+	}
+	ck_assert(!redact_finds(SL_LIT("it was wJalr/XUtn+"), &signing)); /* 11 characters */
+	ck_assert(!redact_finds(SL_LIT("it was wJalr/XUtn+F."), &signing));
+}
+END_TEST
+
 START_TEST(what_has_no_key_is_left_alone)
 {
 	struct sl_event error = {.kind = SL_EVENT_ERROR, .s = {SL_LIT("plain sk-secret")}};
@@ -117,6 +141,7 @@ int main(void)
 	tcase_add_test(t, the_key_is_covered_wherever_it_stands);
 	tcase_add_test(t, all_that_signs_is_covered);
 	tcase_add_test(t, a_secret_that_holds_another_is_covered_whole);
+	tcase_add_test(t, what_a_cut_has_left_of_a_secret_is_covered);
 	tcase_add_test(t, what_has_no_key_is_left_alone);
 	tcase_add_test(t, only_errors_are_looked_at);
 	tcase_add_test(t, without_room_nothing_is_said_rather_than_the_key);
