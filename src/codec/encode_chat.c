@@ -170,6 +170,8 @@ static void put_usage(const struct sl_usage *u, struct sl_window *w)
 /* Made of events: which of them a chunk is made of. */
 static bool is_shown(const struct encoder *e, const struct sl_event *event)
 {
+	if (event->choice != 0)
+		return false;
 	switch (event->kind) {
 	case SL_EVENT_TEXT:
 	case SL_EVENT_REFUSAL:
@@ -366,14 +368,14 @@ static bool is_whole(const struct sl_event *event, enum sl_event_kind kind)
 	return event->kind == SL_EVENT_PART_WHOLE && (enum sl_event_kind)event->n0 == kind;
 }
 
-/* The texts of all parts of that kind as one string; `otherwise` where there is no such part. */
+/* The texts of all parts of these kinds as one string; `otherwise` where there is no such part. */
 static void put_joined(const struct encoder_entry *in, enum sl_event_kind kind,
-		       const char *otherwise, struct sl_window *w)
+		       enum sl_event_kind also, const char *otherwise, struct sl_window *w)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < in->entry.n_events; i++) {
-		if (!is_whole(&in->entry.events[i], kind))
+		if (!is_whole(&in->entry.events[i], kind) && !is_whole(&in->entry.events[i], also))
 			continue;
 		if (!any)
 			window_put_str(w, "\"");
@@ -431,12 +433,12 @@ static void put_whole_signatures(const struct encoder_entry *in, struct sl_windo
 static void put_message(const struct encoder_entry *in, struct sl_window *w)
 {
 	window_put_str(w, "\"message\":{\"role\":\"assistant\",\"content\":");
-	put_joined(in, SL_EVENT_TEXT, "null", w);
+	put_joined(in, SL_EVENT_TEXT, 0, "null", w);
 	window_put_str(w, ",\"refusal\":");
-	put_joined(in, SL_EVENT_REFUSAL, "null", w);
+	put_joined(in, SL_EVENT_REFUSAL, 0, "null", w);
 	if (has_whole(in, SL_EVENT_REASONING)) {
 		window_put_str(w, ",\"reasoning_content\":");
-		put_joined(in, SL_EVENT_REASONING, "", w);
+		put_joined(in, SL_EVENT_REASONING, 0, "", w);
 		put_whole_signatures(in, w);
 	}
 	put_whole_calls(in, w);
@@ -453,7 +455,7 @@ void encode_chat_whole(const struct encoder *e, const struct encoder_entry *in, 
 	window_put_str(w, "{\"index\":0,");
 	if (is_legacy(e)) {
 		window_put_str(w, "\"text\":");
-		put_joined(in, SL_EVENT_TEXT, "\"\"", w);
+		put_joined(in, SL_EVENT_TEXT, SL_EVENT_REFUSAL, "\"\"", w);
 	} else {
 		put_message(in, w);
 	}

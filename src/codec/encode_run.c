@@ -24,6 +24,8 @@ static bool is_said(const struct encoder *e, const struct sl_event *event)
 	case SL_EVENT_PART_START:
 	case SL_EVENT_PART_END:
 		return e->format == FORMAT_ANTHROPIC;
+	case SL_EVENT_REASONING:
+		return event->s[0].n > 0 && e->client != SL_DIALECT_OPENAI_COMPLETIONS;
 	case SL_EVENT_META:
 	case SL_EVENT_SIGNATURE:
 		return e->format == FORMAT_OPENAI || e->format == FORMAT_ANTHROPIC;

@@ -394,13 +394,21 @@ int parts_arrange(struct parts *p, const struct sl_entry *in, struct sl_entry *o
 	return result(p, in, out);
 }
 
+int parts_release(struct parts *p, struct sl_entry *out)
+{
+	static const struct sl_entry none;
+
+	start(p);
+	go_on(p, true);
+	return result(p, &none, out);
+}
+
 int parts_end(struct parts *p, const struct sl_event *first, const struct sl_event *known,
 	      size_t n_known, const struct sl_entry *in, struct sl_entry *out)
 {
 	start(p);
 	if (first)
 		give(p, first);
-	go_on(p, true);
 	close_part(p);
 	for (size_t i = 0; i < n_known; i++)
 		give(p, &known[i]);

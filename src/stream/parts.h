@@ -61,9 +61,17 @@ void parts_fini(struct parts *p);
  * 0; -SL_E_LIMIT when there is more to hold or compose than is kept; -SL_E_NOMEM. */
 int parts_arrange(struct parts *p, const struct sl_entry *in, struct sl_entry *out);
 
-/* The answer is over: adds what is still held, the end of the open part, then `known` (META, FINISH,
- * USAGE …), then, composing, the whole of each part. `first` goes in front of all (an error; NULL).
- * Results as parts_arrange. */
+/* The answer is over, and something is still held: *out is one more entry, with that. Results as
+ * parts_arrange. */
+static inline bool parts_has_held(const struct parts *p)
+{
+	return p->held != NULL;
+}
+int parts_release(struct parts *p, struct sl_entry *out);
+
+/* The answer is over, and nothing is held: *out has the end of the open part, then `known` (META,
+ * FINISH, USAGE …), then, composing, the whole of each part. `first` goes in front of all (an error;
+ * NULL). Results as parts_arrange. */
 int parts_end(struct parts *p, const struct sl_event *first, const struct sl_event *known,
 	      size_t n_known, const struct sl_entry *in, struct sl_entry *out);
 

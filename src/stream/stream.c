@@ -287,6 +287,16 @@ static void number(struct stream *s, struct sl_entry *e)
 	s->parts.ordinal += encode_responses_events(&(struct encoder_entry){.entry = *e});
 }
 
+/* Calls that waited for another one to be complete, which it never was. */
+static void append_held(struct stream *s)
+{
+	struct sl_entry held;
+	if (parts_release(&s->parts, &held) < 0)
+		return;
+	number(s, &held);
+	stream_log_append(&s->log, &held, 0, s->loop->now_ms);
+}
+
 /*
  * The end says all that a viewer must know to say it in its own words, so that one who comes back
  * right before it misses nothing: the end of the part that was open, how the answer finished, its
@@ -300,6 +310,8 @@ static int64_t append_end(struct stream *s, const struct sl_entry *e, unsigned e
 	bool failed = e->flags & SL_ENTRY_FAILED;
 	if (failed && s->first_content_us)
 		extra_flags |= LOG_ENTRY_PARTIAL;
+	if (!failed && parts_has_held(&s->parts))
+		append_held(s);
 	if (s->kind == &stream_generation && (!failed || s->parts.composing) &&
 	    parts_end(&s->parts, failed ? e->events : NULL, known, n, e, &end) < 0 && failed)
 		end = *e; /* the error is what must be told */

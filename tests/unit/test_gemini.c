@@ -358,11 +358,12 @@ static const struct provider_request requests[] = {
 	/* options */
 	{CHAT(HI, ",\"max_completion_tokens\":9,\"temperature\":1.5,\"top_p\":0.8,\"top_k\":4,"
 		  "\"stop\":\"E\",\"seed\":1,\"presence_penalty\":1,\"frequency_penalty\":2,"
-		  "\"n\":2,\"user\":\"u\",\"parallel_tool_calls\":false"),
+		  "\"user\":\"u\",\"parallel_tool_calls\":false"),
 	 GENERATION("\"maxOutputTokens\":9,\"temperature\":1.5,\"topP\":0.8,\"topK\":4,"
 		    "\"stopSequences\":[\"E\"],\"seed\":1,\"presencePenalty\":1,"
-		    "\"frequencyPenalty\":2,\"candidateCount\":2"),
+		    "\"frequencyPenalty\":2"),
 	 "user, parallel_tool_calls"},
+	{CHAT(HI, ",\"n\":2"), " `n`: the upstream's API has nothing of the kind", NULL},
 	{CHAT(HI, ",\"stop\":[\"1\",\"2\",\"3\",\"4\",\"5\"]"),
 	 GENERATION("\"stopSequences\":[\"1\",\"2\",\"3\",\"4\",\"5\"]"), NULL},
 	{CHAT(HI, ",\"stop\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"]"),

@@ -84,6 +84,12 @@ static void run(struct parts *p, const char *text, struct sl_buf *out)
 		for (size_t i = 0; i < tidy.n_events; i++)
 			print(out, &tidy.events[i]);
 	}
+	if (parts_has_held(p)) {
+		ck_assert_int_eq(parts_release(p, &tidy), 0);
+		sl_buf_put_str(out, " +");
+		for (size_t i = 0; i < tidy.n_events; i++)
+			print(out, &tidy.events[i]);
+	}
 	ck_assert_int_eq(
 		parts_end(p, NULL, NULL, 0, &(struct sl_entry){.flags = SL_ENTRY_END}, &tidy), 0);
 	sl_buf_put_str(out, " =");
@@ -121,7 +127,7 @@ static const struct {
 	 " M C0:i a0:{\"}\\\": | | a0:\"} >0 C1:j | a1:{} = >1"},
 	/* calls without arguments: at the latest the finish says that they are complete */
 	{"M C0:i|C1:j|F", " M C0:i | | >0 C1:j F = >1"},
-	{"M C0:i|C1:j", " M C0:i | = >0 C1:j >1"},
+	{"M C0:i|C1:j", " M C0:i | + >0 C1:j = >1"},
 	/* an end that is told comes before */
 	{"M C0:i|C1:j|e0|a1:{}", " M C0:i | | >0 C1:j | a1:{} = >1"},
 	{"M C0:i|C1:j e1|t:a|e0", " M C0:i | | | >0 C1:j >1 <2 t2:a = >2"},

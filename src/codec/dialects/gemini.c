@@ -286,7 +286,6 @@ static const struct prompt_word words[] = {
 	{PROMPT_SEED, "seed"},
 	{PROMPT_PRESENCE_PENALTY, "presencePenalty"},
 	{PROMPT_FREQUENCY_PENALTY, "frequencyPenalty"},
-	{PROMPT_N, "candidateCount"},
 	/* written in a way of their own; the last two */
 	{PROMPT_EFFORT, "thinkingConfig"},
 	{PROMPT_BUDGET, "thinkingConfig"},
