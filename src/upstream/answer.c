@@ -342,6 +342,7 @@ static int write_body(struct answer *a, const struct generation *g, struct sl_sl
 {
 	bool chunks =
 		a->dialect == SL_DIALECT_OPENAI_CHAT || a->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
+	bool refuses = relative_of_url(a->upstream->url)->no_stream_options;
 	if (!a->native) {
 		int r = translate(a, g, model, fault);
 		if (r == 0)
@@ -350,7 +351,7 @@ static int write_body(struct answer *a, const struct generation *g, struct sl_sl
 	}
 	if (a->dialect == SL_DIALECT_BEDROCK_INVOKE)
 		return request_encode_invoke(&g->request, &a->body);
-	return request_encode(&g->request, model, chunks && !g->whole, &a->body);
+	return request_encode(&g->request, model, chunks && !g->whole && !refuses, &a->body);
 }
 
 /* Terminated. Results as translate(). */

@@ -178,6 +178,16 @@ def test_usage_is_always_asked_for_and_shown_to_who_asked(proxy, upstream, optio
     assert got.text == "a" and got.finish_reason == "stop"
 
 
+def test_a_server_that_refuses_stream_options_is_not_sent_them(rig, upstream):
+    upstream.script = answer("a", usage=True)
+    p = rig.proxy("http://api.mistral.ai/v1", upstreams={"u": {"proxy": upstream.origin}})
+    r = p.chat()
+    got = check_stream(r, r.all_events())
+    assert got.text == "a" and got.usage is None
+    assert upstream.posts[-1].json["stream"] is True
+    assert "stream_options" not in upstream.posts[-1].json
+
+
 def test_usage_counts_in_the_log_and_the_metrics_also_where_it_is_hidden(proxy, upstream):
     upstream.script = answer("a", usage=True)
     before = proxy.metrics()
