@@ -273,7 +273,6 @@ static const char *attach(struct exchange *x, struct multiplex *mx, unsigned *kn
 		if (!s)
 			continue;
 		const char *wrong = NULL;
-		bool ended = stream_state_ended(s->state);
 		uint64_t there = s->log.next_seq - 1;
 		m->backlog = m->seq == 0 ? there : 0;
 		if (m->seq > there)
@@ -281,7 +280,7 @@ static const char *attach(struct exchange *x, struct multiplex *mx, unsigned *kn
 		else if (viewer_attach(&m->viewer, s, x->server->loop, m->seq) < 0)
 			wrong = too_many_viewers;
 		++*known;
-		m->over = ended && m->seq == there;
+		m->over = stream_seen_to_end(s, m->seq);
 		*seen += m->over;
 		stream_unref(s);
 		if (wrong)

@@ -50,12 +50,10 @@ bool resume_read_seq(struct exchange *x, const struct stream *s, uint64_t *seq)
 
 void resume_stream(struct exchange *x, struct stream *s, struct watch_options *o)
 {
-	/* The end first: what is appended in between is read, and not passed over. */
-	bool ended = stream_state_ended(s->state);
 	if (!resume_read_seq(x, s, &o->after_seq))
 		return;
 	o->at_once = true;
-	if (ended && o->after_seq + 1 == s->log.next_seq)
+	if (stream_seen_to_end(s, o->after_seq))
 		respond_bytes(x, 204, NULL,
 			      SL_LIT("")); /* seen to its end: an EventSource stops for good */
 	else if (o->after_seq + 1 < s->log.first_seq && o->format != FORMAT_EVENTS)

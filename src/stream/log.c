@@ -171,6 +171,8 @@ int64_t stream_log_append(struct stream_log *log, const struct sl_entry *e, unsi
 	/* Publish: the bytes first, then their length, then the number. */
 	s->count++;
 	atomic_store_explicit(&s->len, s->len + size, memory_order_release);
+	if (e->flags & (SL_ENTRY_END | SL_ENTRY_FAILED))
+		atomic_store_explicit(&log->end_seq, seq, memory_order_release);
 	atomic_store_explicit(&log->next_seq, seq + 1, memory_order_release);
 	return (int64_t)seq;
 }

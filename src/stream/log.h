@@ -63,6 +63,7 @@ struct stream_log {
 	struct segment *head, *tail;
 	_Atomic uint64_t first_seq; /* the oldest entry that is still held (== next_seq: none) */
 	_Atomic uint64_t next_seq;  /* of the next append; the first entry is 1 */
+	_Atomic uint64_t end_seq;   /* of the entry that ends it, told before next_seq; 0: none */
 	_Atomic size_t bytes;       /* held by this log */
 	size_t segment_max;
 	struct log_budget *budget;

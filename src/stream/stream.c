@@ -517,6 +517,15 @@ void stream_viewer_came(struct stream *s)
 	loop_stop_timer(s->loop, &s->grace);
 }
 
+bool stream_seen_to_end(const struct stream *s, uint64_t seq)
+{
+	/* The state first: what is appended in between is still to be read. */
+	bool ended = stream_state_ended(s->state);
+	if (seq + 1 != atomic_load(&s->log.next_seq))
+		return false;
+	return ended || (seq > 0 && atomic_load(&s->log.end_seq) == seq);
+}
+
 void stream_was_read(struct stream *s, uint64_t seq)
 {
 	uint64_t was = atomic_load_explicit(&s->furthest, memory_order_relaxed);

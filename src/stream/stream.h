@@ -232,6 +232,10 @@ void viewer_advance(struct viewer *v, const struct log_entry *entry);
  * cancels nothing. */
 void stream_touch(struct stream *s, struct loop *loop);
 
+/* Any thread. Whether entry `seq` is the last that there will ever be. Who has read an end may come back
+ * with it before stream->state says so: the log knows it first. */
+bool stream_seen_to_end(const struct stream *s, uint64_t seq);
+
 /* Any thread. Somebody has read so far, by a viewer or without one: a paused producer may go on. */
 void stream_was_read(struct stream *s, uint64_t seq);
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "stream/stream.h"
+#include "stream/stream_private.h"
 #include "stream/table.h"
 #include "unit.h"
 
@@ -637,6 +638,32 @@ START_TEST(an_end_happens_once)
 }
 END_TEST
 
+START_TEST(an_end_is_seen_as_one_before_the_state_says_so)
+{
+	struct stream *s = new_stream();
+	ck_assert(!stream_seen_to_end(s, 0));
+	append_text(s, "a");
+	ck_assert(!stream_seen_to_end(s, 0));
+	ck_assert(!stream_seen_to_end(s, 1));
+	/* What another thread finds in the middle of stream_append(). */
+	stream_log_append(&s->log, &(struct sl_entry){.flags = SL_ENTRY_END}, 0, 0);
+	ck_assert_int_eq(s->state, STREAM_RUNNING);
+	ck_assert(!stream_seen_to_end(s, 1));
+	ck_assert(stream_seen_to_end(s, 2));
+	ck_assert(!stream_seen_to_end(s, 3));
+	stream_end_quietly(s);
+	ck_assert(!stream_seen_to_end(s, 1));
+	ck_assert(stream_seen_to_end(s, 2));
+	stream_unref(s);
+
+	/* One that ends without an entry. */
+	s = new_stream();
+	stream_end_quietly(s);
+	ck_assert(stream_seen_to_end(s, 0));
+	stream_unref(s);
+}
+END_TEST
+
 START_TEST(a_stream_can_be_stopped_from_any_thread)
 {
 	struct stream *s = new_stream();
@@ -1031,6 +1058,7 @@ int main(void)
 	tcase_add_test(t, one_idempotency_key_has_one_stream_while_it_is_kept);
 	tcase_add_test(t, ended_streams_are_kept_for_their_time);
 	tcase_add_test(t, an_end_happens_once);
+	tcase_add_test(t, an_end_is_seen_as_one_before_the_state_says_so);
 	tcase_add_test(t, a_stream_can_be_stopped_from_any_thread);
 	tcase_add_test(t, a_stream_has_as_many_viewers_as_it_may);
 	tcase_add_test(t, viewers_on_other_workers_get_every_entry_in_order);
