@@ -64,6 +64,8 @@ struct sl_entry {
 /* What a viewer is told for an error that named no code; s[2] of the event is empty then. */
 #define SL_CODE_ERROR "upstream_error"
 
+struct tool_names; /* codec/tool_names.h */
+
 struct sl_reader_options {
 	enum sl_dialect dialect;
 	int status;                   /* of the response's status line */
@@ -71,6 +73,8 @@ struct sl_reader_options {
 	bool whole;      /* the client asked for no stream: the body is one JSON document */
 	bool client_key; /* the client's own key went upstream: 401 and 403 are its business */
 	size_t max_frame_bytes; /* of a frame, and of a body that is no stream */
+	/* The tools that the upstream knows by shorter names; outlives the reader. NULL: none. */
+	const struct tool_names *names;
 };
 
 struct sl_reader;

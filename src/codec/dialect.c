@@ -22,6 +22,7 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.decode = openai_decode,
 			.is_complete = openai_is_complete,
 			.unfold = whole_unfold,
+			.name_max = 64,
 			.encode = openai_encode,
 		},
 	/* Its chunks differ in one member, `text` in the place of `delta`. */
@@ -55,6 +56,7 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.decode = responses_decode,
 			.is_complete = responses_is_complete,
 			.unfold = responses_unfold,
+			.name_max = 64,
 			.encode = responses_encode,
 		},
 	[SL_DIALECT_ANTHROPIC] =
@@ -67,6 +69,7 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.decode = anthropic_decode,
 			.is_complete = anthropic_is_complete,
 			.unfold = anthropic_unfold,
+			.name_max = 128,
 			.encode = anthropic_encode,
 		},
 	[SL_DIALECT_ANTHROPIC_JSON] =
@@ -88,6 +91,7 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.fini = gemini_fini,
 			.decode = gemini_decode,
 			.is_complete = gemini_is_complete,
+			.name_max = 64,
 			.encode = gemini_encode,
 		},
 	[SL_DIALECT_OLLAMA] =
@@ -122,6 +126,7 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.fini = bedrock_converse_fini,
 			.decode = bedrock_converse_decode,
 			.is_complete = bedrock_converse_is_complete,
+			.name_max = 64,
 			.encode = bedrock_converse_encode,
 		},
 	[SL_DIALECT_BEDROCK_INVOKE] =
@@ -133,6 +138,7 @@ static const struct dialect dialects[SL_DIALECT_BEDROCK_INVOKE + 1] = {
 			.fini = bedrock_invoke_fini,
 			.decode = bedrock_invoke_decode,
 			.is_complete = bedrock_invoke_is_complete,
+			.name_max = 128,
 			.encode = bedrock_invoke_encode,
 		},
 };
@@ -147,4 +153,13 @@ bool dialect_is_native(enum sl_dialect speaks, enum sl_dialect client)
 {
 	return speaks == client ||
 	       (speaks == SL_DIALECT_BEDROCK_INVOKE && client == SL_DIALECT_ANTHROPIC);
+}
+
+int dialect_encode(enum sl_dialect which, struct prompt *p, const struct prompt_target *t,
+		   struct tool_names *names, struct json_writer *w, struct request_fault *fault)
+{
+	const struct dialect *dialect = dialect_of(which);
+	int r = tool_names_shorten(names, p, dialect->name_max);
+
+	return r == 0 ? dialect->encode(p, t, w, fault) : r;
 }

@@ -9,6 +9,7 @@
 #include "codec/decode.h"
 #include "codec/framing.h"
 #include "codec/prompt.h"
+#include "codec/tool_names.h"
 
 struct dialect {
 	const char *name;
@@ -34,6 +35,8 @@ struct dialect {
 	 * dialect are not read. */
 	int (*unfold)(struct json body, struct sl_buf *chunk, struct sl_buf *usage);
 
+	/* The longest name of a tool that it takes, in bytes (codec/tool_names.h); 0: any. */
+	size_t name_max;
 	/* Writes the request's body for what a client of another API asked: always for a stream. 0;
 	 * -SL_E_TYPE with *fault for what this API cannot do; what it has no place for and can be
 	 * left out is noted by prompt_drop(). w->failure is looked at by the caller. NULL: clients
@@ -47,5 +50,10 @@ bool dialect_is_native(enum sl_dialect speaks, enum sl_dialect client);
 
 /* Never NULL. */
 const struct dialect *dialect_of(enum sl_dialect which);
+
+/* As its `encode`, with the names of tools no longer than it takes; *names remembers what they
+ * were, for the reader of the answer. Results as `encode`, and -SL_E_NOMEM. */
+int dialect_encode(enum sl_dialect which, struct prompt *p, const struct prompt_target *t,
+		   struct tool_names *names, struct json_writer *w, struct request_fault *fault);
 
 #endif

@@ -11,18 +11,8 @@
 
 /* ---- Tools */
 
-static int put_tool(const struct openai_request *r, const struct prompt_tool *tool, size_t i)
+static void put_tool(struct json_writer *w, const struct prompt_tool *tool)
 {
-	struct json_writer *w = r->w;
-	size_t name_max = r->relative->name_max;
-	struct prompt_at at, why;
-
-	if (name_max && tool->name.raw.n - 2 > name_max) {
-		prompt_at(&at, "tools[%zu].name", i);
-		prompt_at(&why, "%s takes no names of more than %zu characters", r->relative->name,
-			  name_max);
-		return prompt_refuse(r->fault, at.text, why.text);
-	}
 	json_writer_object(w);
 	json_writer_member_string(w, "type", SL_LIT("function"));
 	json_writer_key(w, "function");
@@ -37,7 +27,6 @@ static int put_tool(const struct openai_request *r, const struct prompt_tool *to
 	json_writer_member(w, "strict", tool->strict);
 	json_writer_close(w);
 	json_writer_close(w);
-	return 0;
 }
 
 static void put_choice(const struct openai_request *r)
@@ -73,17 +62,15 @@ static int settle_no_tools(struct prompt *p)
 
 static int put_tools(const struct openai_request *r)
 {
-	int result = 0;
-
 	if (r->p->n_tools == 0)
 		return settle_no_tools(r->p);
 	json_writer_key(r->w, "tools");
 	json_writer_array(r->w);
-	for (size_t i = 0; i < r->p->n_tools && result == 0; i++)
-		result = put_tool(r, &r->p->tools[i], i);
+	for (size_t i = 0; i < r->p->n_tools; i++)
+		put_tool(r->w, &r->p->tools[i]);
 	json_writer_close(r->w);
 	put_choice(r);
-	return result;
+	return 0;
 }
 
 /* ---- Everything else */

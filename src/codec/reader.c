@@ -59,6 +59,7 @@ struct sl_reader *sl_reader_new(const struct sl_reader_options *o)
 	r->dialect = dialect;
 	r->status = o->status;
 	r->client_key = o->client_key;
+	r->names = o->names;
 	r->page_type = type_is(o->content_type, "text/html") ||
 		       type_is(o->content_type, "application/xhtml");
 	r->json_type = type_is(o->content_type, "application/json");
@@ -146,6 +147,17 @@ int reader_say_failed(struct sl_reader *r, const char *code, const char *message
 	return result < 0 ? result : reader_give_failed(r, &r->decoded.error, entry);
 }
 
+/* Calls go by the names that the client gave its tools. */
+static void restore_names(const struct sl_reader *r)
+{
+	for (size_t i = 0; i < r->decoded.n_events; i++) {
+		struct sl_event *e = &r->decoded.events[i];
+
+		if (e->kind == SL_EVENT_TOOL_START)
+			e->s[1] = tool_names_restore(r->names, e->s[1]);
+	}
+}
+
 /* A decoder's verdict, or its failure, as a result of _next; 0 for a message that was skipped. */
 int reader_give(struct sl_reader *r, int verdict, struct sl_entry *entry)
 {
@@ -153,6 +165,8 @@ int reader_give(struct sl_reader *r, int verdict, struct sl_entry *entry)
 	case VERDICT_SKIP:
 		return 0;
 	case VERDICT_ENTRY:
+		if (r->names)
+			restore_names(r);
 		*entry = (struct sl_entry){
 			.flags = r->decoded.flags,
 			.frame = r->decoded.frame,

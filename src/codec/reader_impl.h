@@ -13,6 +13,7 @@ enum mode { MODE_OPEN, MODE_STREAM, MODE_PAGE, MODE_BODY_ERROR, MODE_BODY_WHOLE,
 struct sl_reader {
 	const struct dialect *dialect;
 	int status;
+	const struct tool_names *names;
 	bool client_key;
 	bool page_type, json_type; /* what the content type said */
 	enum mode mode;

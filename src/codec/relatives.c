@@ -16,7 +16,7 @@
 #define NO_EXTRAS (RELATIVE_LACKS(PROMPT_SERVICE_TIER) | RELATIVE_LACKS(PROMPT_VERBOSITY))
 
 /* Limits that OpenAI answers with 400 to. */
-#define OPENAI_LIMITS .name_max = 64, .id_max = 40, .user_max = 64, .stops_max = 4
+#define OPENAI_LIMITS .id_max = 40, .user_max = 64, .stops_max = 4
 
 static const struct relative relatives[] = {
 	{"OpenAI", "api.openai.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},

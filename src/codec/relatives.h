@@ -36,8 +36,7 @@ struct relative {
 	bool no_schema;         /* JSON, but by no schema */
 	bool signatures;        /* wants Google's thought signatures back with calls */
 	/* The longest that it takes, in bytes; 0: any. */
-	size_t name_max; /* of a function */
-	size_t id_max;   /* of a call */
+	size_t id_max; /* of a call */
 	size_t user_max;
 	size_t stops_max; /* so many stop sequences; 0: any number */
 	bool id_exact;    /* ids are letters and digits, and not shorter than id_max either */

@@ -45,6 +45,7 @@ struct answer {
 	struct transfer *transfer;
 	struct sl_reader *reader;
 	struct sl_buf body;      /* what we send; gone once the upstream answers */
+	struct tool_names names; /* that the upstream knows by shorter ones */
 	struct timer silence;    /* first token, then between tokens */
 	struct timer total;      /* then the linger */
 	enum sl_dialect dialect; /* that the upstream speaks */
@@ -64,6 +65,7 @@ static void answer_free(struct answer *a)
 		transfer_cancel(a->transfer);
 	sl_reader_free(a->reader);
 	sl_buf_fini(&a->body);
+	tool_names_fini(&a->names);
 	snapshot_unref(a->config);
 	stream_unref(a->stream);
 	free(a);
@@ -195,6 +197,7 @@ static void head(struct transfer_handler *h, struct transfer *t)
 		.whole = a->whole,
 		.client_key = a->client_key,
 		.max_frame_bytes = a->config->set.frame_bytes,
+		.names = a->names.list ? &a->names : NULL,
 	});
 	if (!a->reader) {
 		struct sl_event error =
@@ -307,13 +310,12 @@ static int translate(struct answer *a, const struct generation *g, struct sl_sli
 	int r = prompt_read(g->request.body, g->dialect, &prompt, fault);
 	json_writer_init(&w, &a->body);
 	if (r == 0)
-		r = dialect_of(a->dialect)
-			    ->encode(&prompt,
-				     &(struct prompt_target){
-					     .model = model,
-					     .stream = true,
-					     .relative = relative_of_url(a->upstream->url)},
-				     &w, fault);
+		r = dialect_encode(
+			a->dialect, &prompt,
+			&(struct prompt_target){.model = model,
+						.stream = true,
+						.relative = relative_of_url(a->upstream->url)},
+			&a->names, &w, fault);
 	if (r == 0)
 		r = w.failure;
 	if (r == 0 && prompt.dropped.len)

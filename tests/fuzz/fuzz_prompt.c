@@ -59,20 +59,21 @@ static const struct relative *relative_at(size_t i)
 	return relative_of_url(urls[i % (sizeof(urls) / sizeof(*urls))]);
 }
 
-static void write_for(const struct dialect *upstream, struct json body, enum sl_dialect client,
+static void write_for(enum sl_dialect upstream, struct json body, enum sl_dialect client,
 		      const struct relative *relative)
 {
 	const struct prompt_target target = {
 		.model = SL_LIT("m"), .stream = true, .relative = relative};
 	struct request_fault fault = {0};
 	struct sl_buf out = {.max = SIZE_MAX};
+	struct tool_names names = {0};
 	struct json_writer w;
 	struct prompt p;
 	int r;
 
 	DEMAND(prompt_read(body, client, &p, &fault) == 0);
 	json_writer_init(&w, &out);
-	r = upstream->encode(&p, &target, &w, &fault);
+	r = dialect_encode(upstream, &p, &target, &names, &w, &fault);
 	DEMAND(w.failure == 0);
 	DEMAND(r == 0 || r == -SL_E_TYPE);
 	if (r == 0)
@@ -81,6 +82,7 @@ static void write_for(const struct dialect *upstream, struct json body, enum sl_
 		check_fault(&fault);
 	check_dropped(sl_buf_slice(&p.dropped));
 	prompt_fini(&p);
+	tool_names_fini(&names);
 	sl_buf_fini(&out);
 }
 
@@ -149,9 +151,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_dropped(sl_buf_slice(&p.dropped));
 	prompt_fini(&p);
 	for (int i = 0; r == 0 && i <= SL_DIALECT_BEDROCK_INVOKE; i++) {
-		const struct dialect *upstream = dialect_of((enum sl_dialect)i);
+		enum sl_dialect upstream = (enum sl_dialect)i;
 
-		if (upstream->encode)
+		if (dialect_of(upstream)->encode)
 			write_for(upstream, info.body, client, relative_at(data[0] >> 2));
 	}
 	request_info_fini(&info);

@@ -1,12 +1,18 @@
 """Every API that clients speak with every one that upstreams speak: the same answer is read, whatever
 stands between."""
 
+import re
+
 import pytest
 
+import apis
 from apis import APIS, CLIENTS, EXPECTED
 from upstream import byte_by_byte, chunk, frame, random_cuts
 
 PAIRS = [(api, client) for api in APIS for client in CLIENTS]
+# The same API on both sides; Bedrock's has no body in one piece.
+NATIVE = [("openai", "chat"), ("azure", "chat"), ("anthropic", "anthropic"), ("openai_responses", "responses"),
+          ("bedrock_invoke", "anthropic")]
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +51,7 @@ def test_a_stream_is_read_right_in_any_cuts(pairs, api, client, cut):
 
 # An upstream of the client's own API is asked for a body in one piece, which other tests look at.
 @pytest.mark.parametrize("scenario", ["text", "tools", "reasoning", "long"])
-@pytest.mark.parametrize("api,client", [p for p in PAIRS if p not in (
-    ("openai", "chat"), ("azure", "chat"), ("anthropic", "anthropic"), ("openai_responses", "responses"))])
+@pytest.mark.parametrize("api,client", [p for p in PAIRS if p not in NATIVE[:4]])
 def test_an_answer_in_one_piece_is_read_right(pairs, api, client, scenario):
     response = ask(pairs, api, client, APIS[api].play(scenario), stream=False, tools=scenario == "tools")
     assert response.status == 200
@@ -102,3 +107,30 @@ def test_a_long_answer_comes_whole(pairs, client, stream):
     assert response.status == 200
     read = CLIENTS[client].read_stream(list(response.events())) if stream else CLIENTS[client].read_whole(response.json)
     assert read.text == "".join(pieces) and read.finish == "stop"
+
+
+NAMES_TAKEN = {"openai": 64, "azure": 64, "openai_responses": 64, "anthropic": 128, "gemini": 64, "gemini_array": 64,
+               "bedrock": 64, "bedrock_invoke": 128}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("api,client", [p for p in PAIRS if p not in NATIVE])
+def test_a_tool_keeps_its_name_where_the_upstream_takes_no_such_long_ones(pairs, api, client, stream, monkeypatch):
+    name = "mcp__an_archive__" + "search_everything_" * 10
+    def call(name):
+        monkeypatch.setattr(apis, "CALLS", [(name, {"city": "Oslo"})])
+
+    def script(request, reply):
+        told.extend(set(re.findall(r"mcp__an_archive__[a-z_0-9]+", request.body.decode())))
+        call(told[-1])
+        APIS[api].play("tools")(request, reply)
+
+    told = []
+    for _ in range(2):
+        call(name)
+        response = ask(pairs, api, client, script, stream=stream, tools=True)
+        assert response.status == 200, response.read()
+        read = CLIENTS[client].read_stream(list(response.events())) if stream else CLIENTS[client].read_whole(response.json)
+        assert read.named_calls() == [(name, {"city": "Oslo"})]
+    # One name for it, always the same.
+    assert len(told) == 2 and told[0] == told[1] and len(told[0]) == NAMES_TAKEN.get(api, len(name))

@@ -50,6 +50,7 @@ void provider_check_request_for(enum sl_dialect dialect, const char *model,
 	struct sl_buf out = {.max = SIZE_MAX};
 	struct request_fault fault = {0};
 	struct json_writer w;
+	struct tool_names names = {0};
 	struct prompt p;
 	struct json json;
 	int r;
@@ -57,7 +58,7 @@ void provider_check_request_for(enum sl_dialect dialect, const char *model,
 	ck_assert_int_eq(json_parse(sl_slice_str(request->body), &json), 0);
 	ck_assert_int_eq(prompt_read(json, request->client, &p, &fault), 0);
 	json_writer_init(&w, &out);
-	r = dialect_of(dialect)->encode(&p, &target, &w, &fault);
+	r = dialect_encode(dialect, &p, &target, &names, &w, &fault);
 	ck_assert_int_eq(w.failure, 0);
 	if (*request->expected == ' ') {
 		ck_assert_int_eq(r, -SL_E_TYPE);
@@ -69,6 +70,7 @@ void provider_check_request_for(enum sl_dialect dialect, const char *model,
 		ck_assert(sl_slice_eq(sl_buf_slice(&p.dropped), sl_slice_str(request->dropped)));
 	}
 	prompt_fini(&p);
+	tool_names_fini(&names);
 	sl_buf_fini(&out);
 }
 

@@ -142,6 +142,7 @@ static void translate(struct sl_slice input, enum sl_dialect from, enum sl_diale
 	struct prompt_target target = {.model = SL_LIT("m"),
 				       .stream = true,
 				       .relative = url ? relative_of_url(url) : NULL};
+	struct tool_names names = {0};
 	struct request_info info;
 	struct json_writer w;
 	struct prompt p;
@@ -154,13 +155,14 @@ static void translate(struct sl_slice input, enum sl_dialect from, enum sl_diale
 	o->result = prompt_read(info.body, from, &p, &o->fault);
 	json_writer_init(&w, &o->body);
 	if (o->result == 0)
-		o->result = dialect_of(to)->encode(&p, &target, &w, &o->fault);
+		o->result = dialect_encode(to, &p, &target, &names, &w, &o->fault);
 	ck_assert_int_eq(w.failure, 0);
 	sl_buf_put_slice(&o->dropped, sl_buf_slice(&p.dropped));
 	sl_buf_putc(&o->dropped, '\0');
 	sl_buf_putc(&o->body, '\0');
 	o->body.len--;
 	prompt_fini(&p);
+	tool_names_fini(&names);
 	request_info_fini(&info);
 }
 
