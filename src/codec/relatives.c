@@ -19,7 +19,7 @@
 #define OPENAI_LIMITS .id_max = 40, .user_max = 64, .stops_max = 4
 
 static const struct relative relatives[] = {
-	{"OpenAI", "api.openai.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},
+	{"OpenAI", "api.openai.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS, .responses = true},
 	{"Azure OpenAI", "openai.azure.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},
 	{"Azure AI Foundry", "services.ai.azure.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},
 	/* reasons in several turns while tools are called, and asks for what it thought */

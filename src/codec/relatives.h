@@ -35,6 +35,7 @@ struct relative {
 	bool no_stream_options; /* refuses them; usage comes all the same */
 	bool no_schema;         /* JSON, but by no schema */
 	bool signatures;        /* wants Google's thought signatures back with calls */
+	bool responses;         /* speaks Responses as well, on its own route */
 	/* The longest that it takes, in bytes; 0: any. */
 	size_t id_max; /* of a call */
 	size_t user_max;

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 #include <sluice/error.h>
+#include "codec/relatives.h"
 
 /* No name of a model has segments that lead out of the API, or empty ones, which would make it
  * another path. Some servers decode a path before they follow it: encoding does not help. */
@@ -194,6 +195,10 @@ int api_dialect(const struct upstream_options *u, enum sl_dialect client, enum s
 	*speaks = api_of(u->api)->speaks;
 	if (u->api == UPSTREAM_API_BEDROCK && u->bedrock_invoke)
 		*speaks = SL_DIALECT_BEDROCK_INVOKE;
+	/* OpenAI itself has a route for each of its APIs. */
+	if (client == SL_DIALECT_RESPONSES && u->api == UPSTREAM_API_OPENAI &&
+	    relative_of_url(u->url)->responses)
+		*speaks = client;
 	/* Beside the one that it speaks, OpenAI's has routes that nobody else has. */
 	if (client == SL_DIALECT_OPENAI_JSON || client == SL_DIALECT_ANTHROPIC_JSON ||
 	    (client == SL_DIALECT_OPENAI_COMPLETIONS && openai &&

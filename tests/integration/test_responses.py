@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from apis import APIS
 from rig import CANARY, wait_until
 from upstream import DONE, FINISH, ROLE, answer, frame, json_answer, stall, status, token
 
@@ -309,3 +310,20 @@ def test_background_is_ours_and_not_the_upstreams(native, upstream):
     until_status(native, begun["id"], "completed")
     assert retrieved(native, begun["id"]) == FINAL
     assert upstream.posts[-1].json["background"] is None
+
+
+# --- OpenAI itself ----------------------------------------------------------------------------------
+
+def test_openai_itself_is_asked_by_its_own_route_for_all_that_it_can(rig, upstream):
+    upstream.script = APIS["openai_responses"].play("text")
+    p = rig.proxy("http://api.openai.com/v1", upstreams={"u": {"proxy": upstream.origin}})
+    asked = {"model": "m", "input": "Hi", "stream": True, "tools": [{"type": "web_search"}], "include": ["a.b"]}
+    r = p.post("/v1/responses", asked)
+    assert r.status == 200, r.read()
+    events = r.all_events()
+    assert events[-1].type == "response.completed" and events[-1].json["response"]["id"] == "resp_7"
+    assert upstream.posts[-1].target == "http://api.openai.com/v1/responses" and upstream.posts[-1].json == asked
+    assert r.header("X-Sluice-Dropped") is None
+    upstream.script = answer("a")
+    assert p.chat().status == 200
+    assert upstream.posts[-1].target == "http://api.openai.com/v1/chat/completions"

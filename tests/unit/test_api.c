@@ -11,6 +11,7 @@
 
 static const struct upstream_options
 	openai = {.api = UPSTREAM_API_OPENAI, .url = "https://h/v1"},
+	openai_itself = {.api = UPSTREAM_API_OPENAI, .url = "https://api.openai.com/v1"},
 	responses = {.api = UPSTREAM_API_OPENAI_RESPONSES, .url = "https://h/v1"},
 	azure = {.api = UPSTREAM_API_AZURE,
 		 .url = "https://n.openai.azure.com",
@@ -53,6 +54,7 @@ static const struct {
 	int chat, completions, json, responses, messages, count;
 } spoken[] = {
 	{&openai, CHAT, OLD_CHAT, JSON, CHAT, CHAT, -1},
+	{&openai_itself, CHAT, OLD_CHAT, JSON, SL_DIALECT_RESPONSES, CHAT, -1},
 	{&responses, SL_DIALECT_RESPONSES, SL_DIALECT_RESPONSES, JSON, SL_DIALECT_RESPONSES,
 	 SL_DIALECT_RESPONSES, -1},
 	{&azure, CHAT, OLD_CHAT, JSON, CHAT, CHAT, -1},
