@@ -22,6 +22,7 @@ void decoded_init(struct decoded *d, size_t max_bytes)
 	size_t max = max_bytes < SIZE_MAX / 4 ? 3 * max_bytes + KEEP_BYTES : SIZE_MAX;
 
 	*d = (struct decoded){0};
+	sl_buf_init(&d->behind, max);
 	sl_buf_init(&d->line, max);
 	sl_buf_init(&d->mended, max);
 	sl_buf_init(&d->piece, max);
@@ -41,6 +42,7 @@ void decoded_fini(struct decoded *d)
 {
 	free_blocks(d);
 	free(d->events);
+	sl_buf_fini(&d->behind);
 	sl_buf_fini(&d->line);
 	sl_buf_fini(&d->mended);
 	sl_buf_fini(&d->piece);
@@ -62,6 +64,7 @@ void decoded_reset(struct decoded *d)
 	d->n_events = 0;
 	d->failure = 0;
 	d->edits = NULL;
+	empty(&d->behind);
 	empty(&d->line);
 	empty(&d->mended);
 	empty(&d->piece);
@@ -320,7 +323,8 @@ int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *wa
 		return r;
 	if (r == 1)
 		return read_object(d, m, object, walk, state);
-	if (m->stray)
+	/* Whatever a ping holds, it says no more than that somebody is there. */
+	if (m->stray || sl_slice_is(m->name, "ping"))
 		return VERDICT_SKIP;
 	if (sl_slice_is(m->name, "error")) {
 		r = upstream_error_take_text(&d->error, m->data);

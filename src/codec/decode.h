@@ -25,6 +25,7 @@ struct message {
 	struct sl_slice data;
 	bool stray; /* stood outside of the framing: counts only if it is an error */
 	bool error; /* the framing says that it is one: `name` is its type, `data` JSON or words */
+	bool again; /* the decoder has put it behind another: struct decoded.behind */
 };
 
 /* What a decoder says of a message. */
@@ -44,6 +45,9 @@ struct decoded {
 	struct sl_event *events;
 	size_t n_events;
 	struct upstream_error error;
+	/* What one message said and has to be told as several: more of them, a line each, which are
+	 * decoded next, as if the upstream had sent them. Results as sl_buf_put. */
+	struct sl_buf behind;
 	/* private */
 	size_t cap_events;
 	struct decoded_block *blocks; /* bytes that stay where they are */

@@ -189,6 +189,21 @@ int reader_decode(struct sl_reader *r, const struct message *m)
 	return r->dialect->decode(r->state, m, &r->decoded);
 }
 
+bool reader_next_line(struct sl_reader *r, struct message *m)
+{
+	struct sl_slice left = sl_slice(r->chunk.p + r->at, r->chunk.len - r->at);
+	const char *end;
+
+	if (left.n == 0)
+		return false;
+	end = memchr(left.p, '\n', left.n);
+	if (end)
+		left.n = (size_t)(end - left.p);
+	r->at += left.n + (end != NULL);
+	*m = (struct message){.data = left};
+	return true;
+}
+
 int reader_give_fault(struct sl_reader *r, struct sl_entry *entry)
 {
 	return r->fault.event.kind ? reader_give_failed(r, &r->fault, entry) : -SL_E_NOMEM;
@@ -216,6 +231,23 @@ static bool is_cut_off(const struct message *m)
 	return !sl_slice_starts(data, "[DONE]") && json_parse(data, &json) < 0;
 }
 
+/* What the decoder has put behind the last message: 1, and the next of it. 0; -SL_E_NOMEM. */
+static int next_behind(struct sl_reader *r, struct message *m)
+{
+	struct sl_buf *behind = &r->decoded.behind;
+	int result = 0;
+
+	if (r->at == r->chunk.len)
+		r->at = r->chunk.len = 0;
+	if (behind->len)
+		result = sl_buf_put_slice(&r->chunk, sl_buf_slice(behind));
+	behind->len = 0;
+	if (result < 0 || !reader_next_line(r, m))
+		return result;
+	m->again = true;
+	return 1;
+}
+
 static int next_of_stream(struct sl_reader *r, struct sl_entry *entry)
 {
 	const struct framing *framing = r->framing;
@@ -225,7 +257,9 @@ static int next_of_stream(struct sl_reader *r, struct sl_entry *entry)
 	for (;;) {
 		bool last = false;
 
-		result = framing->next(r->framed, &m);
+		result = next_behind(r, &m);
+		if (result == 0)
+			result = framing->next(r->framed, &m);
 		if (result == 0) {
 			r->in_len = 0;
 			if (!r->finished)

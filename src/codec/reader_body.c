@@ -43,22 +43,6 @@ static int give_bad_body(struct sl_reader *r, struct sl_entry *entry)
 				 "the upstream answered with something that is no answer", entry);
 }
 
-/* The next line of those that the body unfolded to. */
-static bool next_line(struct sl_reader *r, struct message *m)
-{
-	struct sl_slice left = sl_slice(r->chunk.p + r->at, r->chunk.len - r->at);
-	const char *end;
-
-	if (left.n == 0)
-		return false;
-	end = memchr(left.p, '\n', left.n);
-	if (end)
-		left.n = (size_t)(end - left.p);
-	r->at += left.n + (end != NULL);
-	*m = (struct message){.data = left};
-	return true;
-}
-
 /* The events of a complete body are those of the chunks that it unfolds to. */
 static int decode_whole(struct sl_reader *r, struct json object)
 {
@@ -72,7 +56,7 @@ static int decode_whole(struct sl_reader *r, struct json object)
 	if (result == 0)
 		return reader_decode(r, &(struct message){.data = sl_buf_slice(&r->body)});
 	decoded_reset(&r->decoded);
-	while (result >= 0 && result != VERDICT_FAILED && next_line(r, &m))
+	while (result >= 0 && result != VERDICT_FAILED && reader_next_line(r, &m))
 		result = r->dialect->decode(r->state, &m, &r->decoded);
 	return result;
 }
@@ -149,7 +133,7 @@ static int give_json(struct sl_reader *r, struct sl_entry *entry)
 			return result;
 		r->step = 1;
 	}
-	while (next_line(r, &m)) {
+	while (reader_next_line(r, &m)) {
 		result = reader_give(r, reader_decode(r, &m), entry);
 		if (result != 0)
 			return result;

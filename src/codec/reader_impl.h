@@ -23,9 +23,12 @@ struct sl_reader {
 	bool ended;            /* the last entry has been given */
 	struct upstream_error fault;
 	struct decoded decoded;
+	/* messages that no framing has cut out: what a body unfolds to, what a decoder puts behind
+	 * another message */
+	struct sl_buf chunk;
+	size_t at; /* how much of it was read */
 	/* bodies */
-	struct sl_buf body, chunk, usage;
-	size_t at; /* how much of chunk was read */
+	struct sl_buf body, usage;
 	bool too_long;
 	int step; /* of the entries that a body makes */
 	/* streams */
@@ -46,6 +49,9 @@ int reader_give(struct sl_reader *r, int verdict, struct sl_entry *entry);
 
 /* Has the dialect decode a message into r->decoded. */
 int reader_decode(struct sl_reader *r, const struct message *m);
+
+/* The next line of r->chunk, which then has been read. */
+bool reader_next_line(struct sl_reader *r, struct message *m);
 
 /* _next for the modes that are bodies. */
 int reader_next_of_body(struct sl_reader *r, struct sl_entry *entry);

@@ -12,7 +12,7 @@ import {Visit} from './page.mjs';
 
 const CUTS = 15;
 
-describe('the chats of the page', {timeout: 240_000}, () => {
+describe('the chats of the page', {timeout: 600_000}, () => {
 	let rig, browser;
 	const answers = new Map(); // question → script
 
@@ -289,7 +289,7 @@ describe('the chats of the page', {timeout: 240_000}, () => {
 	});
 });
 
-describe('the chats of the page, on a server with keys', {timeout: 120_000}, () => {
+describe('the chats of the page, on a server with keys', {timeout: 600_000}, () => {
 	let rig, browser;
 	const answers = new Map();
 

@@ -8,7 +8,7 @@ import {Sluice} from '../sdk/rig.mjs';
 import {screenshot, startBrowser} from './chromium.mjs';
 import {Visit} from './page.mjs';
 
-describe('the page of sluice demo', {timeout: 120_000}, () => {
+describe('the page of sluice demo', {timeout: 600_000}, () => {
 	let demo, browser;
 	before(async () => {
 		demo = await Sluice.start({command: ['demo']});

@@ -23,7 +23,7 @@ const threeLines = model => `<!doctype html><pre id="out"></pre><script>
 // Without the last line: the server has to stop it.
 const twoLines = model => threeLines(model).replace(/^.*'done'.*\n/m, '');
 
-describe('a page of three lines', {timeout: 300_000, concurrency: true}, () => {
+describe('a page of three lines', {timeout: 600_000, concurrency: true}, () => {
 	let rig, browser;
 	before(async () => {
 		rig = await startRig();

@@ -80,7 +80,7 @@ const ATTRIBUTES = new Set([
 	'type', 'width',
 ]);
 
-describe('an answer in Markdown', {timeout: 180_000}, () => {
+describe('an answer in Markdown', {timeout: 600_000}, () => {
 	let rig, browser;
 	const answers = new Map();
 

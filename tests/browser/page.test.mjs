@@ -15,7 +15,7 @@ import {Visit} from './page.mjs';
 
 const MODELS = ['first', 'second', '<img src=x onerror=hacked=1>'];
 
-describe('the chat page', {timeout: 180_000}, () => {
+describe('the chat page', {timeout: 600_000}, () => {
 	let rig, browser;
 	const answers = new Map(); // question → script
 

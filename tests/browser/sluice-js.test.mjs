@@ -21,7 +21,7 @@ const threeLines = `<!doctype html><pre id="out"></pre><script type="module">
 	globalThis.end = stream('why is the sky blue', text => out.textContent += text);
 </script>`;
 
-describe('sluice.js', {timeout: 180_000}, () => {
+describe('sluice.js', {timeout: 600_000}, () => {
 	let rig, browser, abroad; // abroad: a server of another origin
 	const answers = new Map(); // question → script
 

@@ -51,7 +51,7 @@ const resuming = (posts, onCut) => async (url, init) => {
 	return new Response(body, response);
 };
 
-describe('the openai package, and a POST that is sent again', {timeout: 60_000, concurrency: true}, () => {
+describe('the openai package, and a POST that is sent again', {timeout: 300_000, concurrency: true}, () => {
 	let rig;
 	before(async () => { rig = await startRig(); });
 	after(() => rig.stop());

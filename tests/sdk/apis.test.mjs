@@ -35,7 +35,7 @@ async function play({type, say}) {
 	return server;
 }
 
-describe('each SDK with each upstream', {timeout: 120_000}, () => {
+describe('each SDK with each upstream', {timeout: 300_000}, () => {
 	let proxy;
 	const servers = [];
 	before(async () => {

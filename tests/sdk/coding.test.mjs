@@ -33,7 +33,7 @@ const request = messages => ({
 	metadata: {user_id: 'user_1'},
 });
 
-describe('a coding client of Anthropic, an upstream of OpenAI', {timeout: 30_000}, () => {
+describe('a coding client of Anthropic, an upstream of OpenAI', {timeout: 300_000}, () => {
 	let rig;
 	before(async () => { rig = await startRig(); });
 	after(() => rig.stop());
@@ -88,7 +88,7 @@ describe('a coding client of Anthropic, an upstream of OpenAI', {timeout: 30_000
 	});
 });
 
-describe('a client of OpenAI, an upstream of Anthropic', {timeout: 30_000}, () => {
+describe('a client of OpenAI, an upstream of Anthropic', {timeout: 300_000}, () => {
 	let rig;
 	before(async () => { rig = await startRig({upstreams: {up: {api: 'anthropic'}}}); });
 	after(() => rig.stop());

@@ -112,7 +112,7 @@ const words = Array.from({length: 900}, (_, i) => `${i} `);
 const parts = [0, 1, 2].map(i => words.slice(i * 300, (i + 1) * 300));
 const saidBy = i => parts.slice(0, i + 1).flat().join('');
 
-describe('through cuts', {timeout: 120_000, concurrency: true}, () => {
+describe('through cuts', {timeout: 300_000, concurrency: true}, () => {
 	let rig;
 	before(async () => { rig = await startRig(); });
 	after(() => rig.stop());

@@ -7,7 +7,7 @@ import {after, before, describe, it} from 'node:test';
 import {clients, openai} from './clients.mjs';
 import {Sluice} from './rig.mjs';
 
-describe('sluice demo', {timeout: 60_000}, () => {
+describe('sluice demo', {timeout: 300_000}, () => {
 	let demo;
 	before(async () => { demo = await Sluice.start({command: ['demo']}); });
 	after(() => demo?.stop());

@@ -86,7 +86,7 @@ const failures = [
 	}, /./],
 ];
 
-describe('what goes wrong', {timeout: 60_000}, () => {
+describe('what goes wrong', {timeout: 300_000}, () => {
 	let rig, client;
 	before(async () => {
 		rig = await startRig({

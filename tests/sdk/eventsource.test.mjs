@@ -69,7 +69,7 @@ class Listener {
 	}
 }
 
-describe('EventSource on /ask', {timeout: 120_000, concurrency: true}, () => {
+describe('EventSource on /ask', {timeout: 300_000, concurrency: true}, () => {
 	let rig;
 	before(async () => { rig = await startRig(); });
 	after(() => rig.stop());

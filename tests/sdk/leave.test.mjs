@@ -11,7 +11,7 @@ import {done, finish, role, text} from './upstream.mjs';
 
 const messages = [{role: 'user', content: 'hi'}];
 
-describe('a client that leaves', {timeout: 60_000}, () => {
+describe('a client that leaves', {timeout: 300_000}, () => {
 	let rig, client;
 	before(async () => {
 		rig = await startRig();

@@ -64,6 +64,7 @@ const mended = [
 	['an empty data line with a space', around(text('a') + 'data: \n\n')],
 	['an event without data', around(text('a') + 'event: ping\n\n')],
 	['a ping with data', around(text('a') + 'event: ping\ndata: {"type":"ping"}\n\n')],
+	['a ping with a text', around(text('a') + 'event: ping\ndata: ""\n\nevent: ping\ndata: now\n\n')],
 	['every event named "message"', answer('a', 'b').replaceAll('data:', 'event: message\ndata:')],
 	['comments', around(': one\n\n' + text('a') + ':\n\n: two\n')],
 	['ids and comments', answer('a', 'b').replaceAll('data:', ': c\n\nid: 7\ndata:')],
@@ -123,7 +124,7 @@ const show = ({text, finish, tools}, {usage}, wanted) => ({
 	}},
 });
 
-describe('what upstreams do wrong', {timeout: 60_000}, () => {
+describe('what upstreams do wrong', {timeout: 300_000}, () => {
 	let rig;
 	before(async () => {
 		rig = await startRig({

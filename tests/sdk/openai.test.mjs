@@ -15,7 +15,7 @@ const tools = [{type: 'function', function: {
 	name: 'weather', parameters: {type: 'object', properties: {city: {type: 'string'}}},
 }}];
 
-describe('the openai package', {timeout: 30_000}, () => {
+describe('the openai package', {timeout: 300_000}, () => {
 	let rig, client;
 	before(async () => {
 		rig = await startRig();

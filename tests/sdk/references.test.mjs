@@ -41,7 +41,7 @@ async function play({type, say}) {
 }
 
 for (const api of ['openai', 'anthropic']) {
-	describe(`conversations before an upstream of ${api}`, {timeout: 60_000}, () => {
+	describe(`conversations before an upstream of ${api}`, {timeout: 300_000}, () => {
 		let proxy, server;
 		before(async () => {
 			server = await play(APIS[api]);

@@ -91,7 +91,7 @@ const readers = {
 };
 
 for (const [api, read] of Object.entries(readers)) {
-	describe(`the recordings of ${api}, read by its own package`, {timeout: 30_000}, () => {
+	describe(`the recordings of ${api}, read by its own package`, {timeout: 300_000}, () => {
 		let upstream;
 		before(async () => { upstream = await Recorded.start(api); });
 		after(() => upstream.stop());
@@ -137,7 +137,7 @@ const chat = {
 	],
 };
 
-describe('what an upstream is asked', {timeout: 30_000}, () => {
+describe('what an upstream is asked', {timeout: 300_000}, () => {
 	const upstreams = {};
 	let proxy;
 	before(async () => {

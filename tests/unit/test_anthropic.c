@@ -19,18 +19,28 @@ static struct collected *read_body(const struct sl_reader_options *o, const char
 	return c;
 }
 
-/* A stream of these frames, and nothing behind them. */
-static struct collected *read_frames(const char *const *frames, size_t n)
+/* Begins a stream, and says nothing. */
+#define BEGUN "{\"type\":\"message_start\"}"
+
+/* A stream of `first` and these frames, and nothing behind them. */
+static struct collected *read_stream(const char *first, const char *const *frames, size_t n)
 {
 	struct sl_reader_options o = stream_options(SL_DIALECT_ANTHROPIC);
 	struct sl_buf body = {.max = SIZE_MAX};
 	struct collected *c;
 
+	if (first)
+		ck_assert_int_eq(sl_buf_printf(&body, "data: %s\n\n", first), 0);
 	for (size_t i = 0; i < n; i++)
 		ck_assert_int_eq(sl_buf_printf(&body, "data: %s\n\n", frames[i]), 0);
 	c = read_body(&o, buf_str(&body));
 	sl_buf_fini(&body);
 	return c;
+}
+
+static struct collected *read_frames(const char *const *frames, size_t n)
+{
+	return read_stream(NULL, frames, n);
 }
 
 static void done(struct collected *c)
@@ -112,6 +122,16 @@ static const struct {
 	  START(1, CALL_BLOCK("b", "g", "null"))},
 	 {START(0, "\"input\":{},\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\""),
 	  START(1, CALL_BLOCK("b", "g", "{}"))}},
+	/* what stands in a start is told behind it */
+	{{START(2, "\"type\":\"text\",\"text\":\"a\\u00e9\",\"x\":1"), DELTA(2, TEXT("b"))},
+	 {START(0, "\"type\":\"text\",\"text\":\"\",\"x\":1"), DELTA(0, TEXT("a\\u00e9")),
+	  DELTA(0, TEXT("b"))}},
+	{{START(0, "\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"s\"")},
+	 {START(0, "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\""),
+	  DELTA(0, "\"type\":\"thinking_delta\",\"thinking\":\"t\""),
+	  DELTA(0, "\"type\":\"signature_delta\",\"signature\":\"s\"")}},
+	{{START(0, "\"type\":\"server_text\",\"text\":\"a\"")},
+	 {START(0, "\"type\":\"server_text\",\"text\":\"a\"")}},
 	/* bytes that are no UTF-8 */
 	{{DELTA(0, TEXT("\xff"))}, {DELTA(0, TEXT("\xef\xbf\xbd"))}},
 };
@@ -125,10 +145,12 @@ static size_t count(const char *const *frames)
 	return n;
 }
 
-static void check_frames(struct collected *c, const char *const *want, size_t n)
+static void check_frames(struct collected *c, const char *first, const char *const *want, size_t n)
 {
 	struct sl_buf lines = {.max = SIZE_MAX};
 
+	if (first)
+		sl_buf_printf(&lines, "%s\n", first);
 	for (size_t i = 0; i < n; i++)
 		sl_buf_printf(&lines, "%s\n", want[i]);
 	ck_assert_str_eq(buf_str(&c->frames), buf_str(&lines));
@@ -137,11 +159,12 @@ static void check_frames(struct collected *c, const char *const *want, size_t n)
 
 START_TEST(a_frame_is_mended_where_it_breaks_an_sdk_and_nowhere_else)
 {
-	struct collected *c = read_frames(mended[_i].came, count(mended[_i].came)), *again;
+	const char *const *came = mended[_i].came, *const *went = mended[_i].went;
+	struct collected *c = read_stream(BEGUN, came, count(came)), *again;
 
-	check_frames(c, mended[_i].went, count(mended[_i].went));
-	again = read_frames(mended[_i].went, count(mended[_i].went));
-	check_frames(again, mended[_i].went, count(mended[_i].went));
+	check_frames(c, BEGUN, went, count(went));
+	again = read_stream(BEGUN, went, count(went));
+	check_frames(again, BEGUN, went, count(went));
 	ck_assert_str_eq(buf_str(&again->events), buf_str(&c->events));
 	done(c);
 	done(again);
@@ -288,6 +311,7 @@ START_TEST(blocks_become_events)
 	struct sl_reader_options o = stream_options(SL_DIALECT_ANTHROPIC);
 	struct sl_buf body = {.max = SIZE_MAX}, words;
 
+	sl_buf_printf(&body, "data: %s\n\n", BEGUN);
 	for (size_t i = 0; i < 12 && told[_i].frames[i]; i++)
 		sl_buf_printf(&body, "data: %s\n\n", told[_i].frames[i]);
 	words = words_of(&o, sl_buf_slice(&body));
@@ -331,6 +355,34 @@ START_TEST(the_answer_is_complete_with_message_stop_or_with_a_reason_to_stop)
 	done(stop);
 	done(marked);
 	done(cut);
+}
+END_TEST
+
+START_TEST(a_stream_without_a_start_gets_one)
+{
+	static const char *const frames[] = {START(1, TEXT_BLOCK), DELTA(1, TEXT("a")), STOP(1),
+					     END("end_turn")};
+
+	for (size_t from = 0; from < 4; from++) {
+		struct collected *c = read_frames(frames + from, 4 - from);
+		const char *second = strchr(buf_str(&c->frames), '\n') + 1;
+
+		ck_assert(c->ended);
+		ck_assert(
+			sl_slice_starts(sl_buf_slice(&c->frames),
+					"{\"type\":\"message_start\",\"message\":{\"id\":\"msg_"));
+		ck_assert_ptr_eq(strstr(second, "message_start"), NULL);
+		ck_assert_ptr_eq(strstr(second, from == 0   ? START(0, TEXT_BLOCK)
+						: from == 3 ? END("end_turn")
+							    : frames[from]),
+				 second);
+		ck_assert_str_eq(buf_str(&c->text[0]), from < 2 ? "a" : "");
+		done(c);
+	}
+	/* An error needs none. */
+	struct collected *c = READ("{\"type\":\"error\",\"error\":{\"message\":\"no\"}}");
+	ck_assert(c->failed && c->frames.len == 0);
+	done(c);
 }
 END_TEST
 
@@ -478,7 +530,7 @@ START_TEST(a_message_in_place_of_a_stream_becomes_the_frames_of_one)
 	o.content_type = SL_LIT("application/json");
 	c = read_body(&o, WHOLE);
 	ck_assert(c->ended && !(c->flags & SL_ENTRY_WHOLE));
-	check_frames(c, whole_frames, COUNT(whole_frames));
+	check_frames(c, NULL, whole_frames, COUNT(whole_frames));
 	words = words_of(&o, SL_LIT(WHOLE));
 	ck_assert_str_eq(buf_str(&words), whole_events);
 	sl_buf_fini(&words);
@@ -551,6 +603,7 @@ int main(void)
 	tcase_add_loop_test(tc, blocks_become_events, 0, COUNT(told));
 	tcase_add_test(tc, a_reason_to_stop_is_put_into_words_that_all_understand);
 	tcase_add_test(tc, the_answer_is_complete_with_message_stop_or_with_a_reason_to_stop);
+	tcase_add_test(tc, a_stream_without_a_start_gets_one);
 	tcase_add_test(tc, a_call_without_an_id_gets_one_that_stands_in_the_frame);
 	tcase_add_test(tc, blocks_that_never_stop_take_no_more_memory);
 	suite_add_tcase(suite, tc);

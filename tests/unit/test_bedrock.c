@@ -390,6 +390,7 @@ START_TEST(counts_in_the_middle_are_taken_out_of_the_frame)
 	struct sl_buf body = {.max = SIZE_MAX};
 	struct collected *c;
 
+	eventstream_put_chunk(&body, SL_LIT("{\"type\":\"message_start\"}"));
 	eventstream_put_chunk(
 		&body, SL_LIT("{\"a\\u0062\":1,\"amazon-bedrock-invocationMetrics\":{},"
 			      "\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
@@ -397,8 +398,30 @@ START_TEST(counts_in_the_middle_are_taken_out_of_the_frame)
 	c = read_invoke(&body);
 	ck_assert(c->ended);
 	ck_assert_str_eq(buf_str(&c->frames),
+			 "{\"type\":\"message_start\"}\n"
 			 "{\"a\\u0062\":1,\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
 			 "\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n");
+	done(c);
+}
+END_TEST
+
+START_TEST(what_stands_in_the_start_of_a_block_is_told_behind_it)
+{
+	struct sl_buf body = {.max = SIZE_MAX};
+	struct collected *c;
+
+	eventstream_put_chunk(&body,
+			      SL_LIT("{\"type\":\"content_block_start\",\"index\":0,"
+				     "\"content_block\":{\"type\":\"text\",\"text\":\"a\"}}"));
+	eventstream_put_chunk(&body, SL_LIT("{\"type\":\"content_block_delta\",\"index\":0,"
+					    "\"delta\":{\"type\":\"text_delta\",\"text\":\"b\"}}"));
+	eventstream_put_chunk(&body, SL_LIT("{\"type\":\"message_delta\",\"delta\":{"
+					    "\"stop_reason\":\"end_turn\"}}"));
+	c = read_invoke(&body);
+	ck_assert(c->ended);
+	ck_assert_str_eq(buf_str(&c->text[0]), "ab");
+	ck_assert_ptr_nonnull(
+		strstr(buf_str(&c->frames), "{\"type\":\"text_delta\",\"text\":\"a\"}}\n"));
 	done(c);
 }
 END_TEST
@@ -846,6 +869,7 @@ int main(void)
 			    COUNT(refusals));
 	tcase_add_test(answers, counts_of_bedrock_serve_where_the_model_told_none);
 	tcase_add_test(answers, counts_of_the_model_are_better_than_bedrocks);
+	tcase_add_test(answers, what_stands_in_the_start_of_a_block_is_told_behind_it);
 	tcase_add_test(answers, counts_in_the_middle_are_taken_out_of_the_frame);
 	tcase_add_loop_test(answers, a_chunk_without_an_event_ends_the_answer, 0, 6);
 	tcase_add_test(answers, an_error_of_the_model_is_one_in_its_wrapping);

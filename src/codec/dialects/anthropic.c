@@ -256,14 +256,63 @@ static void end_part(struct anthropic_block *b, struct decoded *d)
 	b->kind = 0;
 }
 
+/* What of a block comes in deltas. */
+static const struct unfolded {
+	const char *block, *member, *delta;
+	enum json_type type;
+	const char *empty; /* what stands in the start for it */
+} unfolded[] = {
+	{"text", "text", "\"text_delta\",\"text\":", JSON_STRING, "\"\""},
+	{"thinking", "thinking", "\"thinking_delta\",\"thinking\":", JSON_STRING, "\"\""},
+	{"thinking", "signature", "\"signature_delta\",\"signature\":", JSON_STRING, "\"\""},
+	{"tool_use", "input", "\"input_json_delta\",\"partial_json\":", JSON_OBJECT, "{}"},
+};
+
+static struct json unfolded_member(const struct unfolded *u, struct json block)
+{
+	struct json member = {0};
+
+	if (json_is(json_get(block, "type"), u->block))
+		member = json_get(block, u->member);
+	return member.type == u->type ? member : (struct json){0};
+}
+
+static int put_block_delta(struct sl_buf *out, const struct unfolded *u, struct json member,
+			   int64_t index)
+{
+	int r = sl_buf_printf(out,
+			      "{\"type\":\"content_block_delta\",\"index\":%" PRId64
+			      ",\"delta\":{\"type\":%s",
+			      index, u->delta);
+
+	if (r == 0)
+		r = member.type == JSON_STRING ? sl_buf_put_slice(out, member.raw)
+					       : sl_buf_put_json_string(out, member.raw);
+	return r == 0 ? sl_buf_put_str(out, "}}\n") : r;
+}
+
+/* Clients add up deltas, and only some look into the start: what stands there is told behind it. */
+static void tell_behind(struct anthropic_block *b, struct json block, struct decoded *d)
+{
+	int64_t number = b->number >= 0 ? b->number : b->place;
+
+	for (size_t i = 0; i < COUNT(unfolded); i++) {
+		struct json member = unfolded_member(&unfolded[i], block);
+
+		if (member.type != JSON_STRING || member.raw.n == 2)
+			continue;
+		decoded_replace(d, member, sl_slice_str(unfolded[i].empty));
+		decoded_note(d, put_block_delta(&d->behind, &unfolded[i], member, number));
+	}
+}
+
 /* One SDK refuses a block whose text is null. */
-static struct json mend_text(struct json block, const char *name, struct decoded *d)
+static void mend_text(struct json block, const char *name, struct decoded *d)
 {
 	struct json text = json_get(block, name);
 
 	if (text.type != JSON_STRING)
 		set_member(d, block, text, name, SL_LIT("\"\""));
-	return text;
 }
 
 static void start_text(struct anthropic *s, struct anthropic_block *b, struct json block,
@@ -271,7 +320,8 @@ static void start_text(struct anthropic *s, struct anthropic_block *b, struct js
 {
 	(void)s;
 	start_part(b, SL_EVENT_TEXT, d);
-	add_delta(b, SL_EVENT_TEXT, mend_text(block, "text", d), d);
+	mend_text(block, "text", d);
+	tell_behind(b, block, d);
 }
 
 static void start_thinking(struct anthropic *s, struct anthropic_block *b, struct json block,
@@ -279,8 +329,8 @@ static void start_thinking(struct anthropic *s, struct anthropic_block *b, struc
 {
 	(void)s;
 	start_part(b, SL_EVENT_REASONING, d);
-	add_delta(b, SL_EVENT_REASONING, mend_text(block, "thinking", d), d);
-	add_signature(json_get(block, "signature"), false, d);
+	mend_text(block, "thinking", d);
+	tell_behind(b, block, d);
 }
 
 /* All of it is in its start. */
@@ -385,6 +435,7 @@ static int read_message_start(struct anthropic *s, const struct frame *f, struct
 	struct sl_event e = {.kind = SL_EVENT_META};
 	struct json usage = json_get(f->message, "usage");
 
+	s->begun = true;
 	if (f->message.type != JSON_OBJECT)
 		return VERDICT_ENTRY;
 	e.s[0] = decoded_string(d, json_get(f->message, "id"), NULL);
@@ -499,18 +550,36 @@ static int read_ping(struct anthropic *s, const struct frame *f, struct decoded 
 	return VERDICT_SKIP;
 }
 
+/* A stream without its start: clients that keep a message have none to put the rest into. */
+static int begin_message(struct anthropic *s, const struct frame *f, struct decoded *d)
+{
+	struct sl_slice frame = f->object.raw;
+
+	s->begun = true;
+	decoded_note(
+		d, sl_buf_printf(&d->behind,
+				 "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_%016" PRIx64
+				 "\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"\","
+				 "\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
+				 "\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}\n",
+				 tool_calls_hash(0, frame)));
+	decoded_note(d, sl_buf_put_slice(&d->behind, frame));
+	return d->failure < 0 ? d->failure : VERDICT_SKIP;
+}
+
 /* The events that mean something to us. An error is one wherever it stands. */
 static const struct event {
 	const char *type;
 	int (*read)(struct anthropic *s, const struct frame *f, struct decoded *d);
+	bool of_message; /* it belongs into one that has been started */
 } events[] = {
-	{"content_block_delta", read_block_delta},
-	{"content_block_start", read_block_start},
-	{"content_block_stop", read_block_stop},
-	{"message_start", read_message_start},
-	{"message_delta", read_message_delta},
-	{"message_stop", read_message_stop},
-	{"ping", read_ping},
+	{"content_block_delta", read_block_delta, true},
+	{"content_block_start", read_block_start, true},
+	{"content_block_stop", read_block_stop, true},
+	{"message_start", read_message_start, false},
+	{"message_delta", read_message_delta, true},
+	{"message_stop", read_message_stop, false},
+	{"ping", read_ping, false},
 };
 
 static const struct event *find_event(struct json type)
@@ -550,6 +619,8 @@ static int read_event(void *state, const struct message *m, struct json object, 
 	}
 	if (m->stray)
 		return VERDICT_SKIP;
+	if (event && event->of_message && !s->begun)
+		return begin_message(s, &f, d);
 	return event ? event->read(s, &f, d) : VERDICT_ENTRY;
 }
 
@@ -565,27 +636,6 @@ int anthropic_decode(void *state, const struct message *m, struct decoded *d)
 
 /* Of a message with more blocks no stream is made. */
 #define UNFOLD_MAX 1024
-
-/* What of a block comes in deltas. */
-static const struct unfolded {
-	const char *block, *member, *delta;
-	enum json_type type;
-	const char *empty; /* what stands in the start for it */
-} unfolded[] = {
-	{"text", "text", "\"text_delta\",\"text\":", JSON_STRING, "\"\""},
-	{"thinking", "thinking", "\"thinking_delta\",\"thinking\":", JSON_STRING, "\"\""},
-	{"thinking", "signature", "\"signature_delta\",\"signature\":", JSON_STRING, "\"\""},
-	{"tool_use", "input", "\"input_json_delta\",\"partial_json\":", JSON_OBJECT, "{}"},
-};
-
-static struct json unfolded_member(const struct unfolded *u, struct json block)
-{
-	struct json member = {0};
-
-	if (json_is(json_get(block, "type"), u->block))
-		member = json_get(block, u->member);
-	return member.type == u->type ? member : (struct json){0};
-}
 
 static void empty_member(struct splice *edits, struct json object, struct json member,
 			 const char *empty)
@@ -624,19 +674,6 @@ static int put_block_start(struct sl_buf *out, struct json block, unsigned index
 	if (r == 0)
 		r = splice_apply(&edits, block.raw, out);
 	return r == 0 ? sl_buf_put_str(out, "}\n") : r;
-}
-
-static int put_block_delta(struct sl_buf *out, const struct unfolded *u, struct json member,
-			   unsigned index)
-{
-	int r = sl_buf_printf(
-		out, "{\"type\":\"content_block_delta\",\"index\":%u,\"delta\":{\"type\":%s", index,
-		u->delta);
-
-	if (r == 0)
-		r = member.type == JSON_STRING ? sl_buf_put_slice(out, member.raw)
-					       : sl_buf_put_json_string(out, member.raw);
-	return r == 0 ? sl_buf_put_str(out, "}}\n") : r;
 }
 
 static int put_block(struct sl_buf *out, struct json block, unsigned index)

@@ -30,6 +30,7 @@ struct anthropic_counts {
 
 struct anthropic {
 	bool client_key;
+	bool begun; /* there was a message_start, or we have made it up */
 	bool meta_given;
 	bool finished; /* there was a reason to stop */
 	uint64_t seed; /* made of the message's id */

@@ -983,6 +983,8 @@ int bedrock_invoke_decode(void *state, const struct message *m, struct decoded *
 
 	if (m->error)
 		return take_error(m, s->anthropic.client_key, d);
+	if (m->again)
+		return anthropic_decode(&s->anthropic, m, d);
 	if (s->ended || !sl_slice_is(m->name, "chunk"))
 		return VERDICT_SKIP;
 	r = unwrap(s, m->data, d);
