@@ -36,6 +36,7 @@ struct prompt_part {
 	enum prompt_part_kind kind;
 	struct json text;      /* a string */
 	struct json url;       /* a string: http(s), or what else the client names; never fetched */
+	struct json detail;    /* of an image, a string: how closely to look */
 	struct sl_slice media; /* media type as it stands within a JSON string: image/png */
 	struct sl_slice data;  /* base64 as it stands within a JSON string, without quotes */
 	struct json id, name;  /* strings */
