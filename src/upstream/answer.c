@@ -349,8 +349,10 @@ static int write_body(struct answer *a, const struct generation *g, struct sl_sl
 			keep_input(a->stream, g);
 		return r;
 	}
-	if (a->dialect == SL_DIALECT_BEDROCK_INVOKE)
-		return request_encode_invoke(&g->request, &a->body);
+	if (a->dialect == SL_DIALECT_BEDROCK_INVOKE) {
+		int r = prompt_refuse_thread(json_get(g->request.body, "thread"), fault);
+		return r == 0 ? request_encode_invoke(&g->request, &a->body) : r;
+	}
 	return request_encode(&g->request, model, chunks && !g->whole && !refuses, &a->body);
 }
 
