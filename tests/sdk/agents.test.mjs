@@ -178,7 +178,7 @@ const isOwn = {
 	bedrock_invoke: name => /anthropic/.test(name),
 };
 const streams = /stream|bindTools/i;
-const APART = ['azure', 'gemini_array']; // they differ from their kin in what they say only
+const APART = ['azure', 'gemini_array']; // no different from their kin here
 
 describe('agents', {timeout: 60_000, concurrency: 3}, () => {
 	const servers = {};
@@ -231,11 +231,11 @@ describe('agents', {timeout: 60_000, concurrency: 3}, () => {
 	}
 
 	it('a thread of Anthropic\u2019s goes on before a server that holds none', async () => {
-		servers.bedrock_invoke.asked = [];
-		const thread = anthropic(proxy.url).beta.messages.thread({model: 'bedrock_invoke/m', max_tokens: 100});
+		servers.azure.asked = [];
+		const thread = anthropic(proxy.url).beta.messages.thread({model: 'azure/m', max_tokens: 100});
 		for (const content of ['First.', 'Second.', 'Third.'])
 			await thread.stream({role: 'user', content}).finalMessage();
-		const {asked} = servers.bedrock_invoke;
+		const {asked} = servers.azure;
 		assert.equal(asked.length, 3);
 		assert.deepEqual(JSON.parse(asked[2]).messages.map(m => m.role), ['user', 'assistant', 'user', 'assistant', 'user']);
 		assert.ok(!asked.join('').includes('thread'));
