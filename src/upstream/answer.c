@@ -20,7 +20,6 @@
 #include "codec/error_status.h"
 #include "codec/json_writer.h"
 #include "codec/references.h"
-#include "codec/relatives.h"
 #include "upstream/api.h"
 #include "upstream/redact.h"
 #include "upstream/upstream_private.h"
@@ -309,10 +308,9 @@ static int translate(struct answer *a, const struct generation *g, struct sl_sli
 	if (r == 0)
 		r = dialect_of(a->dialect)
 			    ->encode(&prompt,
-				     &(struct prompt_target){
-					     .model = model,
-					     .stream = true,
-					     .relative = relative_of_url(a->upstream->url)},
+				     &(struct prompt_target){.model = model,
+							     .stream = true,
+							     .relative = api_relative(a->upstream)},
 				     &w, fault);
 	if (r == 0)
 		r = w.failure;
@@ -342,7 +340,7 @@ static int write_body(struct answer *a, const struct generation *g, struct sl_sl
 {
 	bool chunks =
 		a->dialect == SL_DIALECT_OPENAI_CHAT || a->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
-	bool refuses = relative_of_url(a->upstream->url)->no_stream_options;
+	bool refuses = api_relative(a->upstream)->no_stream_options;
 	if (!a->native) {
 		int r = translate(a, g, model, fault);
 		if (r == 0)
