@@ -2,6 +2,7 @@
 #include <sluice/error.h>
 #include "codec/encode.h"
 #include "codec/error_status.h"
+#include "codec/prompt.h"
 #include "codec/window_json.h"
 
 static const struct {
@@ -41,6 +42,22 @@ static struct sl_slice type_of(const struct sl_event *error)
 						   : SL_LIT("api_error");
 }
 
+/* By these its packages know what they can mend themselves. */
+static void put_details(const struct sl_event *error, struct sl_window *w)
+{
+	struct json theirs, details = {0};
+
+	if (error->s[3].n > 0 && json_parse(error->s[3], &theirs) == 0)
+		details = json_get(theirs, "details");
+	if (sl_slice_is(error->s[2], PROMPT_THREAD_NOT_FOUND))
+		details = (struct json){JSON_OBJECT,
+					SL_LIT("{\"error_code\":\"" PROMPT_THREAD_NOT_FOUND "\"}")};
+	if (details.type != JSON_OBJECT)
+		return;
+	window_put_str(w, ",\"details\":");
+	sl_window_put(w, details.raw);
+}
+
 void anthropic_put_error(const struct sl_event *error, struct sl_slice request_id, bool partial,
 			 struct sl_window *w)
 {
@@ -52,6 +69,7 @@ void anthropic_put_error(const struct sl_event *error, struct sl_slice request_i
 		window_put_str(w, ",\"code\":");
 		window_put_json_string(w, error->s[2]);
 	}
+	put_details(error, w);
 	window_put_str(w, partial ? ",\"partial\":true}" : "}");
 	if (request_id.n) {
 		window_put_str(w, ",\"request_id\":");

@@ -67,12 +67,11 @@ static void put_usage(const struct sl_event *usage, struct sl_window *w)
 
 	window_put_str(w, "{\"input_tokens\":");
 	window_put_int(w, encode_count(encode_count(u->prompt) - cached - written));
-	if (u->cached >= 0 || u->cache_write >= 0) {
-		window_put_str(w, ",\"cache_creation_input_tokens\":");
-		window_put_int(w, written);
-		window_put_str(w, ",\"cache_read_input_tokens\":");
-		window_put_int(w, cached);
-	}
+	/* Clients add these up: what is missing would make it no number. */
+	window_put_str(w, ",\"cache_creation_input_tokens\":");
+	window_put_int(w, written);
+	window_put_str(w, ",\"cache_read_input_tokens\":");
+	window_put_int(w, cached);
 	window_put_str(w, ",\"output_tokens\":");
 	window_put_int(w, encode_count(u->completion));
 	window_put_str(w, "}");

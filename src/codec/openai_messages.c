@@ -38,6 +38,10 @@ static void put_image(struct json_writer *w, const struct prompt_part *part)
 	json_writer_key(w, "image_url");
 	json_writer_object(w);
 	put_url(w, "url", part);
+	if (json_is(part->detail, "original")) /* the Responses API's alone */
+		json_writer_member_string(w, "detail", SL_LIT("high"));
+	else
+		json_writer_member(w, "detail", part->detail);
 	json_writer_close(w);
 }
 

@@ -36,6 +36,7 @@ struct prompt_part {
 	enum prompt_part_kind kind;
 	struct json text;      /* a string */
 	struct json url;       /* a string: http(s), or what else the client names; never fetched */
+	struct json detail;    /* of an image, a string: how closely to look */
 	struct sl_slice media; /* media type as it stands within a JSON string: image/png */
 	struct sl_slice data;  /* base64 as it stands within a JSON string, without quotes */
 	struct json id, name;  /* strings */
@@ -123,6 +124,12 @@ struct prompt {
 int prompt_read(struct json body, enum sl_dialect dialect, struct prompt *p,
 		struct request_fault *fault);
 void prompt_fini(struct prompt *p); /* accepts zeroes */
+
+/* `thread` of a request for Anthropic's API, whose servers hold conversations; no other does. 0: it is
+ * none, or begins one, which as well stays with the client. -SL_E_MISSING with *fault filled: it goes
+ * on with one, and is only the end of what was said; Anthropic's packages then send all of it. */
+#define PROMPT_THREAD_NOT_FOUND "thread_not_found" /* the fault's code */
+int prompt_refuse_thread(struct json thread, struct request_fault *fault);
 
 /* How an upstream wants its request. */
 struct prompt_target {

@@ -172,6 +172,27 @@ static int read_mcp_servers(const struct prompt_reading *r, struct json servers)
 			     "the provider would have to call them, and this one does not");
 }
 
+int prompt_refuse_thread(struct json thread, struct request_fault *fault)
+{
+	struct json type = json_get(thread, "type");
+
+	if (type.type != JSON_STRING || json_is(type, "create"))
+		return 0;
+	prompt_refuse(fault, "thread",
+		      "this conversation is not held here; send all of its messages");
+	fault->code = PROMPT_THREAD_NOT_FOUND;
+	return -SL_E_MISSING;
+}
+
+static int read_thread(const struct prompt_reading *r, struct json thread)
+{
+	int result = prompt_refuse_thread(thread, r->fault);
+
+	if (result < 0 || thread.type == JSON_NULL)
+		return result;
+	return prompt_drop(r->p, "thread");
+}
+
 static const struct prompt_member options[] = {
 	{"max_tokens", PROMPT_MAX_TOKENS, JSON_NUMBER},
 	{"temperature", PROMPT_TEMPERATURE, JSON_NUMBER},
@@ -193,6 +214,7 @@ static const struct {
 	{"service_tier", read_tier},
 	{"metadata", read_metadata},
 	{"mcp_servers", read_mcp_servers},
+	{"thread", read_thread},
 };
 
 /* Read elsewhere, or ours. */

@@ -24,6 +24,7 @@ static int read_image(const struct prompt_reading *r, struct json part,
 		prompt_at(&at, "%s.image_url", where->text);
 		if (prompt_need_string(r, image, &at, "url", &url) < 0)
 			return -SL_E_TYPE;
+		out->detail = prompt_get_string(image, "detail");
 	}
 	if (!prompt_split_data_url(url, &out->media, &out->data))
 		out->url = url;

@@ -27,6 +27,7 @@ static int read_image(const struct prompt_reading *r, struct json part, const st
 		return prompt_refuse_at(r, at, "file_id", RESPONSES_ONLY_HERE);
 	if (url.type != JSON_STRING)
 		return prompt_need_string(r, part, at, "image_url", &url);
+	out->detail = prompt_get_string(part, "detail");
 	if (!prompt_split_data_url(url, &out->media, &out->data))
 		out->url = url;
 	return 0;

@@ -21,6 +21,8 @@
 static const struct relative relatives[] = {
 	{"OpenAI", "api.openai.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS, .responses = true},
 	{"Azure OpenAI", "openai.azure.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},
+	{"Azure AI services", "cognitiveservices.azure.com", NEW, "seed", NO_SAMPLING,
+	 OPENAI_LIMITS},
 	{"Azure AI Foundry", "services.ai.azure.com", NEW, "seed", NO_SAMPLING, OPENAI_LIMITS},
 	/* reasons in several turns while tools are called, and asks for what it thought */
 	{"DeepSeek", "api.deepseek.com", OLD, NULL,

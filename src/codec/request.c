@@ -252,7 +252,8 @@ int request_encode_invoke(const struct request_info *info, struct sl_buf *out)
 		json_writer_member_string(&w, "anthropic_version", SL_LIT(BEDROCK_VERSION));
 	json_walk_init(&walk, info->body);
 	while (json_walk_next(&walk, &key, &value) == 1) {
-		if (sl_slice_is(key, "model") || sl_slice_is(key, "stream"))
+		if (sl_slice_is(key, "model") || sl_slice_is(key, "stream") ||
+		    sl_slice_is(key, "thread"))
 			continue;
 		json_writer_raw_key(&w, key);
 		json_writer_token(&w, value);

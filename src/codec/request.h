@@ -51,7 +51,8 @@ int request_encode(const struct request_info *info, struct sl_slice model, bool 
 		   struct sl_buf *out);
 
 /* The same for an Anthropic body that goes to Bedrock, where model and stream stand in the path:
- * without these two members, and with `anthropic_version`. Members are copied as they are. */
+ * without these two members and `thread` (prompt_refuse_thread has seen it), and with
+ * `anthropic_version`. Members are copied as they are. */
 int request_encode_invoke(const struct request_info *info, struct sl_buf *out);
 
 /* Appends a chat completion request for one prompt, streaming: {"model":…,"messages":[system?,

@@ -225,8 +225,7 @@ static void put_usage(const struct sl_usage *u, struct sl_window *w)
 
 	put_count("{\"input_tokens\":", input, w);
 	put_count(",\"input_tokens_details\":{\"cached_tokens\":", u->cached, w);
-	if (u->cache_write >= 0)
-		put_count(",\"cache_write_tokens\":", u->cache_write, w);
+	put_count(",\"cache_write_tokens\":", u->cache_write, w);
 	put_count("},\"output_tokens\":", output, w);
 	put_count(",\"output_tokens_details\":{\"reasoning_tokens\":", u->reasoning, w);
 	put_count("},\"total_tokens\":", u->total < 0 ? input + output : u->total, w);

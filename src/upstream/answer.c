@@ -20,7 +20,6 @@
 #include "codec/error_status.h"
 #include "codec/json_writer.h"
 #include "codec/references.h"
-#include "codec/relatives.h"
 #include "upstream/api.h"
 #include "upstream/redact.h"
 #include "upstream/upstream_private.h"
@@ -310,12 +309,11 @@ static int translate(struct answer *a, const struct generation *g, struct sl_sli
 	int r = prompt_read(g->request.body, g->dialect, &prompt, fault);
 	json_writer_init(&w, &a->body);
 	if (r == 0)
-		r = dialect_encode(
-			a->dialect, &prompt,
-			&(struct prompt_target){.model = model,
-						.stream = true,
-						.relative = relative_of_url(a->upstream->url)},
-			&a->names, &w, fault);
+		r = dialect_encode(a->dialect, &prompt,
+				   &(struct prompt_target){.model = model,
+							   .stream = true,
+							   .relative = api_relative(a->upstream)},
+				   &a->names, &w, fault);
 	if (r == 0)
 		r = w.failure;
 	if (r == 0 && prompt.dropped.len)
@@ -344,15 +342,17 @@ static int write_body(struct answer *a, const struct generation *g, struct sl_sl
 {
 	bool chunks =
 		a->dialect == SL_DIALECT_OPENAI_CHAT || a->dialect == SL_DIALECT_OPENAI_COMPLETIONS;
-	bool refuses = relative_of_url(a->upstream->url)->no_stream_options;
+	bool refuses = api_relative(a->upstream)->no_stream_options;
 	if (!a->native) {
 		int r = translate(a, g, model, fault);
 		if (r == 0)
 			keep_input(a->stream, g);
 		return r;
 	}
-	if (a->dialect == SL_DIALECT_BEDROCK_INVOKE)
-		return request_encode_invoke(&g->request, &a->body);
+	if (a->dialect == SL_DIALECT_BEDROCK_INVOKE) {
+		int r = prompt_refuse_thread(json_get(g->request.body, "thread"), fault);
+		return r == 0 ? request_encode_invoke(&g->request, &a->body) : r;
+	}
 	return request_encode(&g->request, model, chunks && !g->whole && !refuses, &a->body);
 }
 

@@ -220,6 +220,15 @@ static const char *openai_route(enum sl_dialect speaks, const char *route)
 	}
 }
 
+const struct relative *api_relative(const struct upstream_options *u)
+{
+	const struct relative *relative = relative_of_url(u->url);
+
+	if (u->api == UPSTREAM_API_AZURE && !relative->host)
+		return relative_of_url("https://openai.azure.com");
+	return relative;
+}
+
 /* The newer addresses are OpenAI's, with the deployment in the body; the older ones have it in
  * their path. */
 static int azure_path(const struct upstream_options *u, const char *route, struct sl_slice model,

@@ -7,6 +7,7 @@
 
 #include <sluice/buf.h>
 #include <sluice/reader.h>
+#include "codec/relatives.h"
 #include "upstream/options.h"
 
 enum api_auth {
@@ -42,6 +43,9 @@ extern const size_t apis_count;
 /* What this upstream speaks to a client of that dialect: the client's own where it has that, else
  * what the request is translated to. 1; 0: there is nothing of the kind (embeddings, counting). */
 int api_dialect(const struct upstream_options *u, enum sl_dialect client, enum sl_dialect *speaks);
+
+/* Which of OpenAI's relatives it is: what its host is known for; Azure's servers may stand behind any. */
+const struct relative *api_relative(const struct upstream_options *u);
 
 /* Appends the path behind the base URL, query and all, for a request in that dialect. `route` is
  * the OpenAI API's own path for what the client asked ("/embeddings"). 0; -SL_E_SYNTAX for a model

@@ -10,16 +10,22 @@ PIECES = ["Hello ", "w\u00f6rld", " \U0001f600"]
 CALLS = [("get_weather", {"city": "Oslo"}), ("get_time", {"zone": "UTC"})]
 THOUGHT = ["Hmm, ", "two."]
 PROBLEM = "Overloaded for now"
+OBJECT = ['{"city":', '"Oslo","days":[1,', '2]}']
 
 # What every client is to read of a scenario, whatever the upstream's API.
 EXPECTED = {
     "text": {"text": TEXT, "finish": "stop"},
+    "object": {"text": "".join(OBJECT), "finish": "stop"},
     "tools": {"text": "Let me look.", "calls": CALLS, "finish": "tool_calls"},
     "reasoning": {"text": "2", "reasoning": "Hmm, two.", "finish": "stop"},
     "long": {"text": "Hello ", "finish": "length"},
     "error": {"text": "Hello ", "error": PROBLEM},
     "cut": {"text": "Hello ", "error": "*"},
 }
+
+
+def pieces_of(scenario):
+    return {"text": PIECES, "object": OBJECT}.get(scenario, PIECES[:1])
 
 
 def sse(data, name=None, end="\n"):
@@ -48,8 +54,7 @@ def openai(scenario):
             say += [frame(chunk({"tool_calls": [{"index": i, "function": {"arguments": part}}]}))
                     for part in (text[:6], text[6:])]
     else:
-        pieces = PIECES if scenario == "text" else PIECES[:1]
-        say += [frame(chunk({"content": t})) for t in pieces]
+        say += [frame(chunk({"content": t})) for t in pieces_of(scenario)]
     if scenario == "error":
         return [*say, frame({"error": {"message": PROBLEM, "type": "overloaded", "code": None}})]
     if scenario == "cut":
@@ -94,7 +99,7 @@ def anthropic_events(scenario):
                              [{"type": "input_json_delta", "partial_json": part}
                               for part in ("", written[:6], written[6:])])
     else:
-        yield from text(PIECES if scenario == "text" else PIECES[:1])
+        yield from text(pieces_of(scenario))
     if scenario == "error":
         yield {"type": "error", "error": {"type": "overloaded_error", "message": PROBLEM}}
     elif scenario != "cut":
@@ -158,7 +163,7 @@ def responses_events(scenario):
                 {"type": "response.function_call_arguments.done", "arguments": text, "name": name},
             ], {**base, "arguments": text, "status": "completed"})
     else:
-        said = list(message(PIECES if scenario == "text" else PIECES[:1]))
+        said = list(message(pieces_of(scenario)))
         yield from said[:3] if scenario in ("error", "cut") else said
     usage = {"input_tokens": 11, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 7,
              "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 18}
@@ -195,9 +200,10 @@ def gemini_chunks(scenario):
         yield say({"text": "Let me look."})
         yield say(*({"functionCall": {"name": name, "args": args}} for name, args in CALLS))
         yield say({"text": ""}, finish="STOP")
-    elif scenario == "text":
-        yield from (say({"text": t}) for t in PIECES[:-1])
-        yield say({"text": PIECES[-1]}, finish="STOP")
+    elif scenario in ("text", "object"):
+        *before, last = pieces_of(scenario)
+        yield from (say({"text": t}) for t in before)
+        yield say({"text": last}, finish="STOP")
     elif scenario == "long":
         yield say({"text": PIECES[0]}, finish="MAX_TOKENS")
     else:
@@ -231,7 +237,7 @@ def ollama(scenario):
         say = [line(message={"content": "Let me look."}),
                line(message={"tool_calls": [{"function": {"name": n, "arguments": a}} for n, a in CALLS]})]
     else:
-        say = [line(message={"content": t}) for t in (PIECES if scenario == "text" else PIECES[:1])]
+        say = [line(message={"content": t}) for t in pieces_of(scenario)]
     if scenario == "error":
         return [*say, json.dumps({"error": PROBLEM}).encode() + b"\n"]
     if scenario == "cut":
@@ -266,7 +272,7 @@ def cohere(scenario):
                     *(call("tool-call-delta", {"arguments": part}) for part in (text[:6], text[6:])),
                     {"type": "tool-call-end", "index": i}]
     else:
-        say += content("text", PIECES if scenario == "text" else PIECES[:1])
+        say += content("text", pieces_of(scenario))
         if scenario in ("error", "cut"):
             say.pop()
     if scenario != "cut":
@@ -309,7 +315,7 @@ def bedrock(scenario):
             block([{"toolUse": {"input": part}} for part in (text[:6], text[6:])],
                   {"toolUse": {"toolUseId": f"tooluse_{i}", "name": name}})
     else:
-        block([{"text": t} for t in (PIECES if scenario == "text" else PIECES[:1])])
+        block([{"text": t} for t in pieces_of(scenario)])
         if scenario in ("error", "cut"):
             say.pop()
     if scenario == "error":

@@ -201,6 +201,18 @@ START_TEST(a_nul_in_a_name_is_encoded_and_a_long_one_refused)
 }
 END_TEST
 
+START_TEST(a_server_of_azures_is_known_behind_any_host)
+{
+	struct upstream_options o = {.api = UPSTREAM_API_AZURE, .url = "https://llm.example.org"};
+
+	ck_assert_str_eq(api_relative(&o)->name, "Azure OpenAI");
+	o.url = "https://name.services.ai.azure.com";
+	ck_assert_str_eq(api_relative(&o)->name, "Azure AI Foundry");
+	o = (struct upstream_options){.api = UPSTREAM_API_OPENAI, .url = "https://llm.example.org"};
+	ck_assert_ptr_null(api_relative(&o)->host);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("api");
@@ -212,6 +224,7 @@ int main(void)
 	tcase_add_loop_test(t, each_request_goes_where_its_api_has_it, 0,
 			    sizeof(paths) / sizeof(paths[0]));
 	tcase_add_test(t, a_nul_in_a_name_is_encoded_and_a_long_one_refused);
+	tcase_add_test(t, a_server_of_azures_is_known_behind_any_host);
 	suite_add_tcase(s, t);
 	return unit_main(s);
 }

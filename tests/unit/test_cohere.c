@@ -158,7 +158,7 @@ static const struct provider_request requests[] = {
 	{CHAT(HI, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
 		  "\"schema\":{\"type\":\"object\"}}},\"reasoning_effort\":\"low\""),
 	 BODY(HI "],\"thinking\":{\"type\":\"enabled\",\"token_budget\":1024},\"response_format\":{"
-		 "\"type\":\"json_object\",\"schema\":{\"type\":\"object\"}}"),
+		 "\"type\":\"json_object\",\"json_schema\":{\"type\":\"object\"}}"),
 	 NULL},
 	/* what cannot be asked */
 	{CHAT("{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{"

@@ -39,7 +39,8 @@ static const struct {
 	       ",\"message\":{\"id\":\"msg_st\",\"type\":\"message\",\"role\":\"assistant\","
 	       "\"model\":"
 	       "\"m\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{"
-	       "\"input_tokens\":0,\"output_tokens\":0}}") ID},
+	       "\"input_tokens\":0,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,"
+	       "\"output_tokens\":0}}") ID},
 	/* a text: its start shows in one of them only */
 	{0,
 	 {{.kind = SL_EVENT_PART_START, .n0 = SL_EVENT_TEXT, .part = 2},
@@ -126,27 +127,29 @@ static const struct {
 	 CHUNK("", "\"stop\"") END "id: st.2\ndata: [DONE]\n\n",
 	 EVENT("message_delta",
 	       ",\"delta\":{\"stop_reason\":\"stop_sequence\",\"stop_sequence\":\"END\"},"
-	       "\"usage\":{\"input_tokens\":0,\"output_tokens\":0}") END EVENT("message_stop", "")
-		 ID},
+	       "\"usage\":{\"input_tokens\":0,\"cache_creation_input_tokens\":0,\"cache_read_input_"
+	       "tokens\":0,\"output_tokens\":0}") END EVENT("message_stop", "") ID},
 	{SL_ENTRY_END,
 	 {{.kind = SL_EVENT_FINISH, .n0 = SL_FINISH_REFUSED, .s = {S("stop"), S("stop")}}},
 	 CHUNK("", "\"stop\"") END "id: st.2\ndata: [DONE]\n\n",
 	 EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"refusal\",\"stop_sequence\":null},"
-				"\"usage\":{\"input_tokens\":0,\"output_tokens\":0}")
+				"\"usage\":{\"input_tokens\":0,\"cache_creation_input_tokens\":0,"
+				"\"cache_read_input_tokens\":0,\"output_tokens\":0}")
 		 END EVENT("message_stop", "") ID},
 	{SL_ENTRY_END,
 	 {{.kind = SL_EVENT_FINISH, .n0 = SL_FINISH_CALLED, .s = {S("stop"), S("stop")}}},
 	 CHUNK("", "\"stop\"") END "id: st.2\ndata: [DONE]\n\n",
 	 EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"tool_use\",\"stop_sequence\":null},"
-				"\"usage\":{\"input_tokens\":0,\"output_tokens\":0}")
+				"\"usage\":{\"input_tokens\":0,\"cache_creation_input_tokens\":0,"
+				"\"cache_read_input_tokens\":0,\"output_tokens\":0}")
 		 END EVENT("message_stop", "") ID},
 	{SL_ENTRY_END,
 	 {{.kind = SL_EVENT_FINISH, .s = {S("stop"), S("pause_turn")}}},
 	 CHUNK("", "\"stop\"") END "id: st.2\ndata: [DONE]\n\n",
 	 EVENT("message_delta",
 	       ",\"delta\":{\"stop_reason\":\"pause_turn\",\"stop_sequence\":null},"
-	       "\"usage\":{\"input_tokens\":0,\"output_tokens\":0}") END EVENT("message_stop", "")
-		 ID},
+	       "\"usage\":{\"input_tokens\":0,\"cache_creation_input_tokens\":0,\"cache_read_input_"
+	       "tokens\":0,\"output_tokens\":0}") END EVENT("message_stop", "") ID},
 	{SL_ENTRY_FAILED,
 	 {{.kind = SL_EVENT_ERROR, .n0 = 503, .s = {S("busy"), S("service_unavailable"), S("c")}}},
 	 "data: {\"error\":{\"message\":\"busy\",\"type\":\"service_unavailable\",\"param\":null,"

@@ -297,8 +297,9 @@ END_TEST
 	"\"top_p\":null,\"truncation\":\"disabled\",\"usage\":" usage                              \
 	",\"user\":null,\"metadata\":{}}"
 #define NO_ERROR "\"error\":null,\"incomplete_details\":null"
-#define USAGE                                                                                      \
-	"{\"input_tokens\":10,\"input_tokens_details\":{\"cached_tokens\":2},\"output_tokens\":5," \
+#define USAGE                                                                               \
+	"{\"input_tokens\":10,\"input_tokens_details\":{\"cached_tokens\":2,\"cache_write_" \
+	"tokens\":0},\"output_tokens\":5,"                                                  \
 	"\"output_tokens_details\":{\"reasoning_tokens\":3},\"total_tokens\":15}"
 #define BLOCK(type, number, members)                                                            \
 	"event: " type "\ndata: {\"type\":\"" type "\",\"sequence_number\":" number "," members \

@@ -19,6 +19,7 @@ static const struct {
 	{"https://evil.test#api.openai.com", ANY},
 	{"https://user:pw@api.openai.com:443/v1", "OpenAI"},
 	{"https://name.openai.azure.com/openai/v1", "Azure OpenAI"},
+	{"https://name.cognitiveservices.azure.com", "Azure AI services"},
 	{"https://api.deepseek.com", "DeepSeek"},
 	{"https://openrouter.ai/api/v1", "OpenRouter"},
 	{"https://api.mistral.ai/v1", "Mistral"},

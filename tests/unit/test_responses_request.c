@@ -71,17 +71,20 @@ static const struct {
 	 "[{\"type\":\"input_text\",\"text\":\"a\"}]}]" TAIL,
 	 ""},
 	/* all that a message can hold */
-	{{MESSAGES({PROMPT_USER, PARTS(TEXT("t"), {PROMPT_IMAGE, .url = STRING("http://i")},
-				       {PROMPT_IMAGE, .media = SL_LIT_INIT("image/png"),
-					.data = SL_LIT_INIT("QQ==")},
-				       {PROMPT_FILE, .url = STRING("http://f")},
-				       {PROMPT_FILE, .name = STRING("n.pdf"),
-					.media = SL_LIT_INIT("a/b"), .data = SL_LIT_INIT("QQ==")},
-				       {PROMPT_FILE, .media = SL_LIT_INIT("application/pdf"),
-					.data = SL_LIT_INIT("QQ==")})})},
+	{{MESSAGES({PROMPT_USER,
+		    PARTS(TEXT("t"),
+			  {PROMPT_IMAGE, .url = STRING("http://i"), .detail = STRING("low")},
+			  {PROMPT_IMAGE, .media = SL_LIT_INIT("image/png"),
+			   .data = SL_LIT_INIT("QQ==")},
+			  {PROMPT_FILE, .url = STRING("http://f")},
+			  {PROMPT_FILE, .name = STRING("n.pdf"), .media = SL_LIT_INIT("a/b"),
+			   .data = SL_LIT_INIT("QQ==")},
+			  {PROMPT_FILE, .media = SL_LIT_INIT("application/pdf"),
+			   .data = SL_LIT_INIT("QQ==")})})},
 	 "{\"model\":\"m\\\"x\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":[{"
 	 "\"type\":\"input_text\",\"text\":\"t\"},{\"type\":\"input_image\",\"image_url\":\"http://"
-	 "i\"},{\"type\":\"input_image\",\"image_url\":\"data:image/png;base64,QQ==\"},{\"type\":"
+	 "i\",\"detail\":\"low\"},{\"type\":\"input_image\",\"image_url\":\"data:image/"
+	 "png;base64,QQ==\",\"detail\":\"auto\"},{\"type\":"
 	 "\"input_file\",\"file_url\":\"http://"
 	 "f\"},{\"type\":\"input_file\",\"filename\":\"n.pdf\","
 	 "\"file_data\":\"data:a/b;base64,QQ==\"},{\"type\":\"input_file\",\"filename\":\"document."
@@ -102,16 +105,17 @@ static const struct {
 	 "{\"model\":\"m\\\"x\",\"input\":[{\"type\":\"reasoning\",\"summary\":[{\"type\":"
 	 "\"summary_"
 	 "text\",\"text\":\"r\"}],\"encrypted_content\":\"E\"},{\"type\":\"message\",\"role\":"
-	 "\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"a\"},{\"type\":"
+	 "\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"a\",\"annotations\":[]},{"
+	 "\"type\":"
 	 "\"refusal\",\"refusal\":\"no\"}]},{\"type\":\"function_call\",\"call_id\":\"c1\","
 	 "\"name\":"
 	 "\"f\",\"arguments\":\"{\\\"a\\\":1}\"},{\"type\":\"function_call\",\"call_id\":\"c2\","
 	 "\"name\":\"g\",\"arguments\":\"{}\"},{\"type\":\"message\",\"role\":\"assistant\","
-	 "\"content\":[{\"type\":\"output_text\",\"text\":\"b\"}]},{\"type\":\"function_call_"
+	 "\"content\":\"b\"},{\"type\":\"function_call_"
 	 "output\",\"call_id\":\"c1\",\"output\":\"x\\ny\"},{\"type\":\"function_call_output\","
 	 "\"call_id\":\"c2\",\"output\":[{\"type\":\"input_text\",\"text\":\"z\"},{\"type\":"
 	 "\"input_"
-	 "image\",\"image_url\":\"http://i\"}]}," USER_ITEM "]" TAIL,
+	 "image\",\"image_url\":\"http://i\",\"detail\":\"auto\"}]}," USER_ITEM "]" TAIL,
 	 "is_error"},
 	/* reasoning that nobody signed, and such as is withheld */
 	{{MESSAGES({PROMPT_ASSISTANT,

@@ -594,7 +594,7 @@ static void put_format(const struct request *r)
 	json_writer_object(r->w);
 	json_writer_member_string(r->w, "type", SL_LIT("json_object"));
 	if (r->p->format == PROMPT_JSON_SCHEMA)
-		json_writer_member(r->w, "schema", r->p->schema);
+		json_writer_member(r->w, "json_schema", r->p->schema);
 	json_writer_close(r->w);
 }
 

@@ -63,6 +63,11 @@ static void put_image(struct json_writer *w, const struct prompt_part *part)
 		json_writer_member(w, "image_url", part->url);
 	else
 		put_data_url(w, "image_url", part);
+	/* Its documents do not let it be missing, and neither do the servers that keep to them. */
+	if (part->detail.type == JSON_STRING)
+		json_writer_member(w, "detail", part->detail);
+	else
+		json_writer_member_string(w, "detail", SL_LIT("auto"));
 }
 
 /* Data needs a name, and its ending says what it is. */
@@ -106,6 +111,10 @@ static int put_content(const struct request *r, enum prompt_role role,
 	} else {
 		put_type(w, role == PROMPT_ASSISTANT ? "output_text" : "input_text");
 		json_writer_member(w, "text", part->text);
+		if (role == PROMPT_ASSISTANT) {
+			json_writer_key(w, "annotations");
+			json_writer_raw(w, SL_LIT("[]"));
+		}
 	}
 	json_writer_close(w);
 	return 0;
@@ -196,6 +205,13 @@ static int put_item(const struct request *r, const struct prompt_part *part)
 	}
 }
 
+/* In parts it would have to be an item with an id and a status, which we do not know. */
+static bool is_one_text_of_an_answer(const struct prompt_message *m, size_t at)
+{
+	return m->role == PROMPT_ASSISTANT && m->parts[at].kind == PROMPT_TEXT &&
+	       (at + 1 == m->n_parts || is_item(&m->parts[at + 1]));
+}
+
 /* The parts from *at on that belong into one message; *at moves behind them. */
 static int put_run(const struct request *r, const struct prompt_message *m, size_t *at)
 {
@@ -210,6 +226,11 @@ static int put_run(const struct request *r, const struct prompt_message *m, size
 	put_type(r->w, "message");
 	json_writer_member_string(r->w, "role", sl_slice_str(roles[m->role]));
 	json_writer_key(r->w, "content");
+	if (is_one_text_of_an_answer(m, *at)) {
+		json_writer_token(r->w, m->parts[(*at)++].text);
+		json_writer_close(r->w);
+		return 0;
+	}
 	json_writer_array(r->w);
 	while (*at < m->n_parts && result == 0 && !is_item(&m->parts[*at]))
 		result = put_content(r, m->role, &m->parts[(*at)++]);
