@@ -9,7 +9,7 @@ import vectors
 from apis import APIS
 from upstream import byte_by_byte, random_cuts, whole
 
-CONVERSIONS = vectors.cases("conversion.json")
+CONVERSIONS = vectors.cases("conversion.json") + vectors.cases("streams.json")
 REQUESTS = vectors.cases("request_mapping.json")
 CUTTINGS = {"whole": whole, "byte-by-byte": byte_by_byte, "random-cuts": random_cuts(5)}
 API_OF = {"openai_chat": "openai", "anthropic": "anthropic", "gemini": "gemini", "ollama": "ollama"}
