@@ -410,7 +410,7 @@ static const struct provider_request requests[] = {
 
 START_TEST(requests_are_written_in_its_words)
 {
-	provider_check_request(SL_DIALECT_GEMINI, &requests[_i]);
+	provider_check_request_for(SL_DIALECT_GEMINI, "gemini-3-pro", &requests[_i]);
 }
 END_TEST
 
