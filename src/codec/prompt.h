@@ -23,7 +23,7 @@ enum prompt_role { PROMPT_SYSTEM, PROMPT_USER, PROMPT_ASSISTANT };
 
 enum prompt_part_kind {
 	PROMPT_TEXT,      /* text */
-	PROMPT_IMAGE,     /* url, or media and data */
+	PROMPT_IMAGE,     /* url, or media and data; detail */
 	PROMPT_AUDIO,     /* media and data */
 	PROMPT_FILE,      /* a document: url, or media and data; name */
 	PROMPT_REASONING, /* of an earlier answer: text and signature, either may be NONE; redacted */
@@ -38,6 +38,7 @@ struct prompt_part {
 	struct json url;       /* a string: http(s), or what else the client names; never fetched */
 	struct sl_slice media; /* media type as it stands within a JSON string: image/png */
 	struct sl_slice data;  /* base64 as it stands within a JSON string, without quotes */
+	struct json detail;    /* a string: how closely to look at an image */
 	struct json id, name;  /* strings */
 	/* A string that holds JSON (OpenAI) or an object (all others): see
 	 * prompt_put_arguments_text and _object. NONE: no arguments. */
@@ -174,6 +175,14 @@ int prompt_budget(struct prompt *p, int64_t *tokens);
 void prompt_put_arguments_object(struct json_writer *w, struct json arguments);
 /* … and as a string that holds JSON; nothing, or "", is "{}". */
 void prompt_put_arguments_text(struct json_writer *w, struct json arguments);
+
+/* The id of a call for APIs that take letters, digits, _ and - in it, and no more than `max` bytes.
+ * Ids of other providers' making are changed, the same one always in the same way. */
+void prompt_put_plain_id(struct json_writer *w, const char *name, struct json id, size_t max);
+
+/* What stands before the text of a tool's result where an API has no other place to say that the tool
+ * failed: nothing, if it did not or says so itself. */
+const char *prompt_failure_words(const struct prompt_part *result);
 
 /* The texts of these parts as one string, joined by `between` (which is escaped already); other
  * parts are passed over. */

@@ -20,6 +20,7 @@ static int read_image(const struct prompt_reading *r, struct json part,
 	struct prompt_at at;
 
 	out->kind = PROMPT_IMAGE;
+	out->detail = prompt_get_string(image, "detail");
 	if (image.type != JSON_STRING) { /* some clients leave the object out */
 		prompt_at(&at, "%s.image_url", where->text);
 		if (prompt_need_string(r, image, &at, "url", &url) < 0)

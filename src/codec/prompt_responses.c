@@ -23,6 +23,7 @@ static int read_image(const struct prompt_reading *r, struct json part, const st
 	struct json url = json_get(part, "image_url");
 
 	out->kind = PROMPT_IMAGE;
+	out->detail = prompt_get_string(part, "detail");
 	if (prompt_is_absent(url) && !prompt_is_absent(json_get(part, "file_id")))
 		return prompt_refuse_at(r, at, "file_id", RESPONSES_ONLY_HERE);
 	if (url.type != JSON_STRING)

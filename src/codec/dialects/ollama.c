@@ -228,8 +228,8 @@ static void put_result(const struct request *r, const struct prompt_part *part)
 	json_writer_member(r->w, "tool_name", part->name);
 	json_writer_member(r->w, "tool_call_id", part->id);
 	json_writer_key(r->w, "content");
-	prompt_put_texts_behind(r->w, part->is_error ? "Error: " : "", part->content,
-				part->n_content, "\\n");
+	prompt_put_texts_behind(r->w, prompt_failure_words(part), part->content, part->n_content,
+				"\\n");
 	put_images(r, part->content, part->n_content);
 	json_writer_close(r->w);
 }
