@@ -269,11 +269,11 @@ END_TEST
 		   "Thoughts\":true}")
 #define TOOLS(more)                                                                  \
 	",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"descript" \
-	"ion\":\"d\",\"parameters\":{\"type\":\"object\",\"$schema\":\"x\"}}},{\"ty" \
+	"ion\":\"d\",\"parameters\":{\"type\":\"object\",\"$ref\":\"x\"}}},{\"ty"    \
 	"pe\":\"function\",\"function\":{\"name\":\"g\"}}]" more
-#define DECLARED(config)                                                                       \
-	SAID ",\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\",\"description\":\"d\","   \
-	     "\"parametersJsonSchema\":{\"type\":\"object\",\"$schema\":\"x\"}},{\"name\":\"g" \
+#define DECLARED(config)                                                                     \
+	SAID ",\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\",\"description\":\"d\"," \
+	     "\"parametersJsonSchema\":{\"type\":\"object\",\"$ref\":\"x\"}},{\"name\":\"g"  \
 	     "\"}]}]" config "}"
 #define CONFIG(mode, more) \
 	",\"toolConfig\":{\"functionCallingConfig\":{\"mode\":\"" mode "\"" more "}}"

@@ -566,6 +566,44 @@ static void put_choice(struct json_writer *w, const struct prompt *p)
 	close_part(w);
 }
 
+static bool is_all_strings(struct json array)
+{
+	struct json_walk w;
+	struct json value;
+	struct sl_slice key;
+
+	json_walk_init(&w, array);
+	while (json_walk_next(&w, &key, &value) == 1) {
+		if (value.type != JSON_STRING)
+			return false;
+	}
+	return array.type == JSON_ARRAY;
+}
+
+static bool is_plain_format(struct json format)
+{
+	static const char *const plain[] = {"float", "double", "int32",
+					    "int64", "enum",   "date-time"};
+
+	for (size_t i = 0; i < COUNT(plain); i++) {
+		if (json_is(format, plain[i]))
+			return true;
+	}
+	return false;
+}
+
+/* What a word of a schema may say; all that is not looked at may say anything. */
+static bool is_plain_word(struct sl_slice key, struct json value)
+{
+	if (sl_slice_is(key, "type"))
+		return value.type == JSON_STRING;
+	if (sl_slice_is(key, "enum"))
+		return is_all_strings(value);
+	if (sl_slice_is(key, "format"))
+		return is_plain_format(value);
+	return !sl_slice_is(key, "properties") || prompt_count(value) > 0;
+}
+
 /* Whether a schema is of OpenAPI's kind, which all of Google's servers take: its words, and no type
  * that is a list. `map`: its members are names of properties, not words. */
 static bool is_plain_schema(struct json schema, bool map)
@@ -581,16 +619,18 @@ static bool is_plain_schema(struct json schema, bool map)
 	struct json_walk w;
 	struct json value;
 	struct sl_slice key = {0};
+	bool has_words = schema.type == JSON_OBJECT && !map;
 
+	if (has_words && json_is(json_get(schema, "type"), "array") &&
+	    json_get(schema, "items").type == JSON_NONE)
+		return false;
 	json_walk_init(&w, schema);
 	while (json_walk_next(&w, &key, &value) == 1) {
 		bool below = value.type == JSON_OBJECT &&
 			     (map || schema.type == JSON_ARRAY || sl_slice_is(key, "items") ||
 			      sl_slice_is(key, "properties"));
 
-		if (schema.type == JSON_OBJECT && !map &&
-		    (!prompt_is_named(plain, key) ||
-		     (sl_slice_is(key, "type") && value.type != JSON_STRING)))
+		if (has_words && (!prompt_is_named(plain, key) || !is_plain_word(key, value)))
 			return false;
 		if (below && !is_plain_schema(value, !map && sl_slice_is(key, "properties")))
 			return false;
@@ -598,6 +638,25 @@ static bool is_plain_schema(struct json schema, bool map)
 			return false;
 	}
 	return true;
+}
+
+/* An object that can hold nothing. As parameters it is refused, and the same as none. */
+static bool is_of_nothing(struct json schema)
+{
+	static const char *const known[] = {
+		"type",    "properties", "required",    "additionalProperties",
+		"$schema", "title",      "description", NULL};
+	struct json more = json_get(schema, "additionalProperties"), value;
+	struct json_walk w;
+	struct sl_slice key;
+
+	json_walk_init(&w, schema);
+	while (json_walk_next(&w, &key, &value) == 1) {
+		if (!prompt_is_named(known, key))
+			return false;
+	}
+	return (more.type == JSON_NONE || more.type == JSON_FALSE) &&
+	       prompt_count(json_get(schema, "properties")) == 0;
 }
 
 static void put_schema(struct json_writer *w, const char *plain, const char *any,
@@ -621,7 +680,8 @@ static int put_tools(struct json_writer *w, struct prompt *p)
 		json_writer_object(w);
 		json_writer_member(w, "name", p->tools[i].name);
 		json_writer_member(w, "description", p->tools[i].description);
-		put_schema(w, "parameters", "parametersJsonSchema", p->tools[i].schema);
+		if (!is_of_nothing(p->tools[i].schema))
+			put_schema(w, "parameters", "parametersJsonSchema", p->tools[i].schema);
 		json_writer_close(w);
 		if (p->tools[i].strict.type == JSON_TRUE)
 			r = prompt_drop(p, "strict");
