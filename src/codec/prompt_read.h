@@ -60,7 +60,7 @@ struct prompt_member {
 	enum json_type type;
 };
 
-/* Keeps the value, if there is one that is not null. 0 or -SL_E_TYPE. */
+/* Keeps the value, if there is one that is not null or an empty array. 0 or -SL_E_TYPE. */
 int prompt_set_option(const struct prompt_reading *r, const struct prompt_member *member,
 		      struct json value);
 
