@@ -62,21 +62,14 @@ static void put_choice(const struct openai_request *r)
 	json_writer_close(w);
 }
 
-/* What is said of tools is refused where there are none. */
-static int settle_no_tools(struct prompt *p)
-{
-	p->option[PROMPT_PARALLEL] = (struct json){0};
-	return p->choice == PROMPT_REQUIRED || p->choice == PROMPT_NAMED
-		       ? prompt_drop(p, "tool_choice")
-		       : 0;
-}
-
 static int put_tools(const struct openai_request *r)
 {
 	int result = 0;
 
-	if (r->p->n_tools == 0)
-		return settle_no_tools(r->p);
+	if (r->p->n_tools == 0) {
+		r->p->option[PROMPT_PARALLEL] = (struct json){0}; /* without tools it is refused */
+		return 0;
+	}
 	json_writer_key(r->w, "tools");
 	json_writer_array(r->w);
 	for (size_t i = 0; i < r->p->n_tools && result == 0; i++)

@@ -141,9 +141,20 @@ static const struct {
 	[PROMPT_VERBOSITY] = {"verbosity", false},
 };
 
+/* To demand a call where there are no tools is refused everywhere. */
+static int settle_choice(struct prompt *p)
+{
+	if (p->n_tools > 0 || (p->choice != PROMPT_REQUIRED && p->choice != PROMPT_NAMED))
+		return 0;
+	p->choice = PROMPT_CHOICE_NONE_GIVEN;
+	return prompt_drop(p, "tool_choice");
+}
+
 int prompt_settle(struct prompt *p, const struct prompt_word *words, size_t n,
 		  struct request_fault *fault)
 {
+	if (settle_choice(p) < 0)
+		return -SL_E_NOMEM;
 	for (size_t i = 0; i < PROMPT_OPTIONS; i++) {
 		bool known = p->option[i].type == JSON_NONE;
 

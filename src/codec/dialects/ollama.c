@@ -222,7 +222,7 @@ static void put_images(const struct request *r, const struct prompt_part *parts,
 	json_writer_close(r->w);
 }
 
-#define MANY_CALLS 64 /* of one message: they are not looked at one by one */
+#define MANY_PARTS 64 /* of one message: they are not looked at one by one */
 
 /* Whether some part before part `at` calls the same tool. */
 static bool is_called_before(const struct prompt_message *m, size_t at)
@@ -244,7 +244,7 @@ static bool calls_one_twice(const struct prompt *p)
 
 		if (m->role != PROMPT_ASSISTANT)
 			continue;
-		if (m->n_parts > MANY_CALLS)
+		if (m->n_parts > MANY_PARTS)
 			return true;
 		for (size_t i = 0; i < m->n_parts; i++) {
 			if (m->parts[i].kind == PROMPT_TOOL_CALL && is_called_before(m, i))

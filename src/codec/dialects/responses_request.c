@@ -424,15 +424,6 @@ static void settle_max_tokens(struct prompt *p)
 		*max = (struct json){JSON_NUMBER, SL_LIT("16")};
 }
 
-/* To demand a call is refused where there are no tools. */
-static int settle_choice(struct prompt *p)
-{
-	if (p->n_tools > 0 || (p->choice != PROMPT_REQUIRED && p->choice != PROMPT_NAMED))
-		return 0;
-	p->choice = PROMPT_CHOICE_NONE_GIVEN;
-	return prompt_drop(p, "tool_choice");
-}
-
 static int settle(struct prompt *p, struct request_fault *fault)
 {
 	struct prompt_word words[COUNT(plain_words) + COUNT(placed_words)];
@@ -443,8 +434,6 @@ static int settle(struct prompt *p, struct request_fault *fault)
 	memcpy(words, plain_words, sizeof(plain_words));
 	memcpy(words + COUNT(plain_words), placed_words, sizeof(placed_words));
 	r = prompt_settle(p, words, COUNT(words), fault);
-	if (r == 0)
-		r = settle_choice(p);
 	return r == 0 ? settle_tier(p) : r;
 }
 
