@@ -9,10 +9,13 @@ static const struct {
 	const char *type;
 	int status;
 } types[] = {
-	{"invalid_request_error", 400}, {"authentication_error", 401}, {"billing_error", 402},
-	{"permission_error", 403},      {"not_found_error", 404},      {"conflict_error", 409},
-	{"request_too_large", 413},     {"rate_limit_error", 429},     {"api_error", 500},
-	{"overloaded_error", 503},      {"timeout_error", 504},        {"overloaded_error", 529},
+	{"invalid_request_error", 400}, {"authentication_error", 401},
+	{"billing_error", 402},         {"permission_error", 403},
+	{"not_found_error", 404},       {"timeout_error", 408},
+	{"conflict_error", 409},        {"request_too_large", 413},
+	{"rate_limit_error", 429},      {"api_error", 500},
+	{"overloaded_error", 503},      {"timeout_error", 504},
+	{"overloaded_error", 529},
 };
 #define N_TYPES (sizeof(types) / sizeof(*types))
 

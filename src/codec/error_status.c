@@ -110,10 +110,15 @@ void error_translate(struct sl_event *error)
 		const char *type, *code;
 	} usual[] = {
 		{400, "invalid_request_error", NULL},
+		{401, "invalid_request_error", "invalid_api_key"},
 		{402, "insufficient_quota", "insufficient_quota"},
 		{403, "permission_error", NULL},
 		{404, "invalid_request_error", "model_not_found"},
+		{408, "timeout", NULL},
+		{409, "invalid_request_error", NULL},
 		{413, "invalid_request_error", "request_too_large"},
+		{415, "invalid_request_error", NULL},
+		{422, "invalid_request_error", NULL},
 		{429, "rate_limit_error", "rate_limit_exceeded"},
 		{503, "service_unavailable", NULL},
 		{504, "timeout", NULL},

@@ -187,21 +187,14 @@ static void put_said(struct json_writer *w, const struct prompt_message *m)
 		json_writer_raw(w, SL_LIT("null"));
 }
 
-/* What stands before the text of a result. Many tools say themselves that they failed. */
+/* What stands before the text of a result. */
 static const char *words_before(const struct prompt_part *result)
 {
 	size_t n_media = count_media(result->content, result->n_content);
 
 	if (n_media > 0 && n_media == result->n_content)
 		return result->is_error ? "Error: see the next message" : "See the next message";
-	if (!result->is_error)
-		return "";
-	for (size_t i = 0; i < result->n_content; i++) {
-		if (result->content[i].kind == PROMPT_TEXT)
-			return sl_slice_starts(result->content[i].text.raw, "\"Error") ? ""
-										       : "Error: ";
-	}
-	return "Error";
+	return prompt_failure_words(result);
 }
 
 static void put_result(const struct openai_request *r, const struct prompt_part *part)

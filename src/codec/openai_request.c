@@ -51,26 +51,18 @@ static void put_choice(const struct openai_request *r)
 	json_writer_close(w);
 }
 
-/* What is said of tools is refused where there are none. */
-static int settle_no_tools(struct prompt *p)
+static void put_tools(const struct openai_request *r)
 {
-	p->option[PROMPT_PARALLEL] = (struct json){0};
-	return p->choice == PROMPT_REQUIRED || p->choice == PROMPT_NAMED
-		       ? prompt_drop(p, "tool_choice")
-		       : 0;
-}
-
-static int put_tools(const struct openai_request *r)
-{
-	if (r->p->n_tools == 0)
-		return settle_no_tools(r->p);
+	if (r->p->n_tools == 0) {
+		r->p->option[PROMPT_PARALLEL] = (struct json){0}; /* without tools it is refused */
+		return;
+	}
 	json_writer_key(r->w, "tools");
 	json_writer_array(r->w);
 	for (size_t i = 0; i < r->p->n_tools; i++)
 		put_tool(r->w, &r->p->tools[i]);
 	json_writer_close(r->w);
 	put_choice(r);
-	return 0;
 }
 
 /* ---- Everything else */
@@ -237,7 +229,7 @@ int openai_encode(struct prompt *p, const struct prompt_target *t, struct json_w
 	json_writer_member_string(w, "model", t->model);
 	result = openai_put_messages(&r);
 	if (result == 0)
-		result = put_tools(&r);
+		put_tools(&r);
 	if (result == 0)
 		result = put_options(&r);
 	json_writer_key(w, "stream");

@@ -1,11 +1,13 @@
 /* What all readers and all encoders of requests share: memory, the table of options, arguments. */
 #include "codec/prompt_read.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sluice/error.h>
 #include "codec/json_writer.h"
+#include "codec/tool_calls.h"
 
 #define DROPPED_MAX 2000 /* of a header line */
 
@@ -139,9 +141,20 @@ static const struct {
 	[PROMPT_VERBOSITY] = {"verbosity", false},
 };
 
+/* To demand a call where there are no tools is refused everywhere. */
+static int settle_choice(struct prompt *p)
+{
+	if (p->n_tools > 0 || (p->choice != PROMPT_REQUIRED && p->choice != PROMPT_NAMED))
+		return 0;
+	p->choice = PROMPT_CHOICE_NONE_GIVEN;
+	return prompt_drop(p, "tool_choice");
+}
+
 int prompt_settle(struct prompt *p, const struct prompt_word *words, size_t n,
 		  struct request_fault *fault)
 {
+	if (settle_choice(p) < 0)
+		return -SL_E_NOMEM;
 	for (size_t i = 0; i < PROMPT_OPTIONS; i++) {
 		bool known = p->option[i].type == JSON_NONE;
 
@@ -314,6 +327,45 @@ void prompt_put_arguments_text(struct json_writer *w, struct json arguments)
 		json_writer_token(w, arguments);
 	else
 		json_writer_string(w, arguments.type == JSON_OBJECT ? arguments.raw : SL_LIT("{}"));
+}
+
+void prompt_put_plain_id(struct json_writer *w, const char *name, struct json id, size_t max)
+{
+	struct sl_slice s = SL_LIT("_");
+	char hash[24];
+	size_t n_hash = 0;
+
+	if (id.type == JSON_STRING && id.raw.n > 2)
+		s = sl_slice(id.raw.p + 1, id.raw.n - 2);
+	if (s.n > max) { /* what tells it from others may stand at its end */
+		n_hash =
+			(size_t)snprintf(hash, sizeof(hash), "_%016" PRIx64, tool_calls_hash(0, s));
+		s.n = max - n_hash;
+	}
+	json_writer_key(w, name);
+	json_writer_open_string(w);
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c >= '0' && c <= '9') || c == '_' || c == '-';
+
+		json_writer_chars(w, good ? sl_slice(s.p + i, 1) : SL_LIT("_"));
+	}
+	json_writer_chars(w, sl_slice(hash, n_hash));
+	json_writer_close_string(w);
+}
+
+/* Many tools say themselves that they failed. */
+const char *prompt_failure_words(const struct prompt_part *result)
+{
+	if (!result->is_error)
+		return "";
+	for (size_t i = 0; i < result->n_content; i++) {
+		if (result->content[i].kind == PROMPT_TEXT)
+			return sl_slice_starts(result->content[i].text.raw, "\"Error") ? ""
+										       : "Error: ";
+	}
+	return "Error";
 }
 
 void prompt_put_texts(struct json_writer *w, const struct prompt_part *parts, size_t n,

@@ -23,7 +23,7 @@ enum prompt_role { PROMPT_SYSTEM, PROMPT_USER, PROMPT_ASSISTANT };
 
 enum prompt_part_kind {
 	PROMPT_TEXT,      /* text */
-	PROMPT_IMAGE,     /* url, or media and data */
+	PROMPT_IMAGE,     /* url, or media and data; detail */
 	PROMPT_AUDIO,     /* media and data */
 	PROMPT_FILE,      /* a document: url, or media and data; name */
 	PROMPT_REASONING, /* of an earlier answer: text and signature, either may be NONE; redacted */
@@ -155,7 +155,7 @@ struct prompt_word {
 };
 
 /* Settles every option that was given and is not among `words`: refused (-SL_E_TYPE, *fault) or
- * dropped, as the table of options says. To be called first. */
+ * dropped, as the table of options says; and so a demand for a call where there are no tools. To be called first. */
 int prompt_settle(struct prompt *p, const struct prompt_word *words, size_t n,
 		  struct request_fault *fault);
 
@@ -181,6 +181,14 @@ int prompt_budget(struct prompt *p, int64_t *tokens);
 void prompt_put_arguments_object(struct json_writer *w, struct json arguments);
 /* … and as a string that holds JSON; nothing, or "", is "{}". */
 void prompt_put_arguments_text(struct json_writer *w, struct json arguments);
+
+/* The id of a call for APIs that take letters, digits, _ and - in it, and no more than `max` bytes.
+ * Ids of other providers' making are changed, the same one always in the same way. */
+void prompt_put_plain_id(struct json_writer *w, const char *name, struct json id, size_t max);
+
+/* What stands before the text of a tool's result where an API has no other place to say that the tool
+ * failed: nothing, if it did not or says so itself. */
+const char *prompt_failure_words(const struct prompt_part *result);
 
 /* The texts of these parts as one string, joined by `between` (which is escaped already); other
  * parts are passed over. */

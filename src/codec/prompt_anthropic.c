@@ -278,7 +278,7 @@ static int read_system(const struct prompt_reading *r, struct json system)
 	struct prompt_at at;
 	int result;
 
-	if (prompt_is_absent(system))
+	if (prompt_is_absent(system) || (system.type == JSON_STRING && system.raw.n == 2))
 		return 0;
 	prompt_at(&at, "system");
 	m->role = PROMPT_SYSTEM;

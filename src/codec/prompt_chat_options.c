@@ -54,25 +54,15 @@ static int read_tools(const struct prompt_reading *r, const char *name, struct j
 	return result;
 }
 
-/* tool_choice, or function_call of old, whose object has the name itself. */
+/* tool_choice, or function_call of old, whose object has the name itself. Some clients put a word into
+ * an object, as other APIs have it. */
 static int read_choice(const struct prompt_reading *r, const char *member, struct json choice)
 {
-	static const struct {
-		const char *word;
-		enum prompt_choice choice;
-	} words[] = {
-		{"auto", PROMPT_AUTO}, {"required", PROMPT_REQUIRED}, {"none", PROMPT_NO_TOOLS}};
-	struct json name = json_get2(choice, "function", "name");
+	struct json name = json_get2(choice, "function", "name"), type = json_get(choice, "type");
 	struct prompt_at at;
 
-	if (prompt_is_absent(choice))
+	if (prompt_is_absent(choice) || prompt_choice_of_word(choice, &r->p->choice))
 		return 0;
-	for (size_t i = 0; i < COUNT(words); i++) {
-		if (!json_is(choice, words[i].word))
-			continue;
-		r->p->choice = words[i].choice;
-		return 0;
-	}
 	if (name.type == JSON_NONE)
 		name = json_get(choice, "name");
 	if (name.type == JSON_STRING) {
@@ -80,12 +70,14 @@ static int read_choice(const struct prompt_reading *r, const char *member, struc
 		r->p->choice_name = name;
 		return 0;
 	}
-	if (choice.type == JSON_OBJECT) {
-		prompt_at(&at, "%s.type", member);
-		return prompt_refuse(r->fault, at.text,
-				     "only a choice of one function is known here");
-	}
+	if (prompt_choice_of_word(type, &r->p->choice))
+		return 0;
+	prompt_at(&at, "%s.allowed_tools", member);
+	if (json_is(type, "allowed_tools"))
+		return prompt_allow_tools(r, &at, json_get(choice, "allowed_tools"));
 	prompt_at(&at, "%s", member);
+	if (choice.type == JSON_OBJECT)
+		return prompt_refuse_at(r, &at, "type", "only a choice of functions is known here");
 	return prompt_fault(r->fault, &at, "must be auto, required, none or a function");
 }
 
@@ -162,7 +154,8 @@ static const struct prompt_member options[] = {
 
 /* Read elsewhere, or ours. */
 static const char *const quiet[] = {
-	"model", "messages", "stream", "stream_options", "max_completion_tokens", NULL};
+	"model",       "messages",      "stream", "stream_options", "max_completion_tokens",
+	"tool_choice", "function_call", NULL};
 
 /* What is to come beside the text. */
 static int read_modalities(const struct prompt_reading *r, struct json modalities)
@@ -203,23 +196,12 @@ static int read_functions(const struct prompt_reading *r, struct json functions)
 	return r->p->n_tools ? 0 : read_tools(r, "functions", functions, true);
 }
 
-static int read_tool_choice(const struct prompt_reading *r, struct json choice)
-{
-	return read_choice(r, "tool_choice", choice);
-}
-
-static int read_function_choice(const struct prompt_reading *r, struct json choice)
-{
-	return r->p->choice ? 0 : read_choice(r, "function_call", choice);
-}
-
 /* Members that are more than an option. */
 static const struct {
 	const char *name;
 	int (*read)(const struct prompt_reading *r, struct json value);
 } members[] = {
 	{"tools", read_new_tools},           {"functions", read_functions},
-	{"tool_choice", read_tool_choice},   {"function_call", read_function_choice},
 	{"response_format", read_format},    {"reasoning", read_reasoning_option},
 	{"modalities", read_modalities},     {"audio", read_audio},
 	{"web_search_options", drop_search},
@@ -268,6 +250,10 @@ int chat_read_members(const struct prompt_reading *r, struct json body)
 		result = read_member(r, key, value);
 	if (result == 0)
 		result = prompt_set_option(r, &newer, json_get(body, newer.name));
+	if (result == 0)
+		result = read_choice(r, "tool_choice", json_get(body, "tool_choice"));
+	if (result == 0 && !r->p->choice)
+		result = read_choice(r, "function_call", json_get(body, "function_call"));
 	if (result == 0)
 		forget_defaults(r->p);
 	return result;

@@ -106,6 +106,8 @@ int prompt_set_option(const struct prompt_reading *r, const struct prompt_member
 	prompt_at(&at, "%s", member->name);
 	if (!is_of(value, member->type))
 		return prompt_fault(r->fault, &at, wanted[member->type]);
+	if (value.type == JSON_ARRAY && prompt_count(value) == 0)
+		return 0; /* asks for nothing, and is refused here and there */
 	if (value.type == JSON_ARRAY && check_strings(r, member->name, value) < 0)
 		return -SL_E_TYPE;
 	r->p->option[member->option] = value;

@@ -60,7 +60,7 @@ struct prompt_member {
 	enum json_type type;
 };
 
-/* Keeps the value, if there is one that is not null. 0 or -SL_E_TYPE. */
+/* Keeps the value, if there is one that is not null or an empty array. 0 or -SL_E_TYPE. */
 int prompt_set_option(const struct prompt_reading *r, const struct prompt_member *member,
 		      struct json value);
 
@@ -76,6 +76,14 @@ int prompt_drop_unknown(const struct prompt_reading *r, struct sl_slice key, str
 
 /* A data: URL as media and data: 1; 0 for any other string. */
 int prompt_split_data_url(struct json string, struct sl_slice *media, struct sl_slice *data);
+
+/* auto, required or none. */
+bool prompt_choice_of_word(struct json word, enum prompt_choice *choice);
+
+/* A choice among some of the tools, which have been read: {"mode","tools"}, which stands at `where`. It is
+ * the same as having no others. 0 or -SL_E_TYPE. */
+int prompt_allow_tools(const struct prompt_reading *r, const struct prompt_at *where,
+		       struct json choice);
 
 /* Gives each tool result the name of its call, as far as the call is there. 0 or -SL_E_NOMEM. */
 int prompt_name_results(struct prompt *p);

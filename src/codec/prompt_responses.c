@@ -23,11 +23,11 @@ static int read_image(const struct prompt_reading *r, struct json part, const st
 	struct json url = json_get(part, "image_url");
 
 	out->kind = PROMPT_IMAGE;
+	out->detail = prompt_get_string(part, "detail");
 	if (prompt_is_absent(url) && !prompt_is_absent(json_get(part, "file_id")))
 		return prompt_refuse_at(r, at, "file_id", RESPONSES_ONLY_HERE);
 	if (url.type != JSON_STRING)
 		return prompt_need_string(r, part, at, "image_url", &url);
-	out->detail = prompt_get_string(part, "detail");
 	if (!prompt_split_data_url(url, &out->media, &out->data))
 		out->url = url;
 	return 0;

@@ -2,13 +2,9 @@
  * refused: a client would miss them without being told. */
 #include "codec/prompt_responses.h"
 
-#include <stdio.h>
 #include <sluice/error.h>
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
-
-/* Each is looked for among all tools. */
-#define ALLOWED_MAX 1024
 
 /* ---- Tools */
 
@@ -61,81 +57,18 @@ int responses_read_tools(const struct prompt_reading *r, struct json tools)
 	return result;
 }
 
-static bool word_to_choice(struct json word, enum prompt_choice *choice)
-{
-	static const struct {
-		const char *word;
-		enum prompt_choice choice;
-	} words[] = {
-		{"auto", PROMPT_AUTO},
-		{"required", PROMPT_REQUIRED},
-		{"none", PROMPT_NO_TOOLS},
-	};
-
-	for (size_t i = 0; i < COUNT(words); i++) {
-		if (json_is(word, words[i].word)) {
-			*choice = words[i].choice;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool is_allowed(struct json allowed, struct json name)
-{
-	struct json_walk w;
-	struct json value;
-	struct sl_slice key;
-
-	json_walk_init(&w, allowed);
-	while (json_walk_next(&w, &key, &value) == 1) {
-		if (sl_slice_eq(json_get(value, "name").raw, name.raw))
-			return true;
-	}
-	return false;
-}
-
-/* A choice among some of the tools is the same as having no others. */
-static int read_allowed(const struct prompt_reading *r, struct json choice)
-{
-	struct json allowed = json_get(choice, "tools"), value;
-	struct prompt_at at;
-	struct json_walk w;
-	struct sl_slice key;
-	size_t kept = 0;
-
-	prompt_at(&at, "tool_choice.mode");
-	if (!word_to_choice(json_get(choice, "mode"), &r->p->choice))
-		return prompt_fault(r->fault, &at, "must be auto or required");
-	json_walk_init(&w, allowed);
-	for (size_t i = 0; json_walk_next(&w, &key, &value) == 1; i++) {
-		prompt_at(&at, "tool_choice.tools[%zu].type", i);
-		if (!json_is(json_get(value, "type"), "function"))
-			return prompt_refuse(r->fault, at.text, "only functions can be tools here");
-		if (i == ALLOWED_MAX)
-			return prompt_refuse(r->fault, at.text, "these are too many");
-	}
-	for (size_t i = 0; i < r->p->n_tools; i++) {
-		if (is_allowed(allowed, r->p->tools[i].name))
-			r->p->tools[kept++] = r->p->tools[i];
-	}
-	r->p->n_tools = kept;
-	prompt_at(&at, "tool_choice.tools");
-	return kept ? 0 : prompt_fault(r->fault, &at, "must name some of `tools`");
-}
-
 int responses_read_choice(const struct prompt_reading *r, struct json choice)
 {
 	struct json type = json_get(choice, "type");
 	struct prompt_at at;
 
 	prompt_at(&at, "tool_choice");
-	if (prompt_is_absent(choice) || word_to_choice(choice, &r->p->choice))
+	if (prompt_is_absent(choice) || prompt_choice_of_word(choice, &r->p->choice))
 		return 0;
 	if (choice.type != JSON_OBJECT)
 		return prompt_fault(r->fault, &at, "must be none, auto, required or an object");
 	if (json_is(type, "allowed_tools"))
-		return read_allowed(r, choice);
+		return prompt_allow_tools(r, &at, choice);
 	if (!json_is(type, "function"))
 		return prompt_refuse_at(r, &at, "type", "only functions can be tools here");
 	r->p->choice = PROMPT_NAMED;
@@ -253,16 +186,6 @@ static bool is_quiet(struct sl_slice name)
 	return false;
 }
 
-static int drop(const struct prompt_reading *r, struct sl_slice name)
-{
-	char text[64];
-
-	if (name.n >= sizeof(text))
-		return 0;
-	snprintf(text, sizeof(text), "%.*s", (int)name.n, name.p);
-	return prompt_drop(r->p, text);
-}
-
 static int read_option(const struct prompt_reading *r, struct sl_slice name, struct json value)
 {
 	static const struct {
@@ -298,7 +221,9 @@ static int read_option(const struct prompt_reading *r, struct sl_slice name, str
 		return read_reasoning_options(r, value);
 	if (sl_slice_is(name, "top_logprobs"))
 		return read_top_logprobs(r, value);
-	return drop(r, name);
+	if (sl_slice_is(name, "truncation") && json_is(value, "disabled"))
+		return 0; /* which nobody does */
+	return prompt_drop_unknown(r, name, value);
 }
 
 int responses_read_options(const struct prompt_reading *r, struct json body)

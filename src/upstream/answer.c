@@ -51,6 +51,7 @@ struct answer {
 	bool native;             /* the client speaks it too: frames go on */
 	bool whole, client_key, paused;
 	bool content_seen, finish_seen;
+	bool broken_off; /* the upstream's last reason to finish is that it could not go on */
 };
 
 static void answer_free(struct answer *a)
@@ -113,9 +114,22 @@ static void note(struct answer *a, const struct sl_entry *e)
 {
 	if (e->flags & SL_ENTRY_CONTENT)
 		a->content_seen = true;
-	for (size_t i = 0; i < e->n_events; i++)
-		if (e->events[i].kind == SL_EVENT_FINISH)
-			a->finish_seen = true;
+	for (size_t i = 0; i < e->n_events; i++) {
+		if (e->events[i].kind != SL_EVENT_FINISH)
+			continue;
+		a->finish_seen = true;
+		a->broken_off = sl_slice_is(e->events[i].s[0], "error");
+	}
+}
+
+/* An answer that ends so is a failure where the client's API has no word for it: it would be taken
+ * for a complete one. */
+static void fail_broken_off(struct answer *a)
+{
+	struct sl_event error = stream_error(502, "server_error", SL_CODE_INCOMPLETE,
+					     "the upstream broke off in the middle of the answer");
+	metrics_add(METRIC_UPSTREAM_ERRORS, 1);
+	stream_fail(a->stream, &error);
 }
 
 /* Moves what the reader has understood into the stream. False when the stream has ended and `a` may
@@ -136,6 +150,10 @@ static bool move_entries(struct answer *a)
 		if (e.n_events == 0 && e.frame.n == 0 &&
 		    !(e.flags & (SL_ENTRY_END | SL_ENTRY_FAILED)))
 			continue; /* there is nothing in it for a client of another API */
+		if (!a->native && a->broken_off && e.flags & SL_ENTRY_END) {
+			fail_broken_off(a);
+			return false;
+		}
 		redact_error(&e, a->upstream, &covered, &room);
 		if (!a->native && e.flags & SL_ENTRY_FAILED) {
 			translated = *e.events;

@@ -9,7 +9,7 @@ import vectors
 from apis import APIS
 from upstream import byte_by_byte, random_cuts, whole
 
-CONVERSIONS = vectors.cases("conversion.json")
+CONVERSIONS = vectors.cases("conversion.json") + vectors.cases("streams.json")
 REQUESTS = vectors.cases("request_mapping.json")
 CUTTINGS = {"whole": whole, "byte-by-byte": byte_by_byte, "random-cuts": random_cuts(5)}
 API_OF = {"openai_chat": "openai", "anthropic": "anthropic", "gemini": "gemini", "ollama": "ollama"}
@@ -151,6 +151,43 @@ def test_a_client_of_another_api_reads_what_the_upstream_meant(proxy, upstreams,
         assert [k for e in case["expect"] for k in e if k not in ("role", "message_start")] in (["error"], ["error", "done"])
         return
     check_all(read(response.all_events()), case["expect"])
+
+
+# Type and code for clients of chat completions, and the type for those of Anthropic's.
+ERRORS = {
+    400: ("invalid_request_error", None, "invalid_request_error"),
+    402: ("insufficient_quota", "insufficient_quota", "billing_error"),
+    404: ("invalid_request_error", "model_not_found", "not_found_error"),
+    408: ("timeout", None, "timeout_error"),
+    409: ("invalid_request_error", None, "conflict_error"),
+    413: ("invalid_request_error", "request_too_large", "request_too_large"),
+    415: ("invalid_request_error", None, "invalid_request_error"),
+    422: ("invalid_request_error", None, "invalid_request_error"),
+    429: ("rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
+    500: ("server_error", None, "api_error"),
+    502: ("server_error", None, "api_error"),
+    503: ("service_unavailable", None, "overloaded_error"),
+    504: ("timeout", None, "timeout_error"),
+}
+
+
+@pytest.mark.parametrize("status", ERRORS)
+def test_an_error_of_another_api_is_told_in_the_words_of_the_clients(proxy, upstreams, status):
+    def script(request, reply):
+        body = b'{"error":"too bad"}'
+        reply.head(status, {"Retry-After": "7"}, "length", len(body), "application/json")
+        reply.body(body)
+
+    upstreams["ollama"].script = script
+    type, code, anthropic_type = ERRORS[status]
+    body = {"model": "to-ollama", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    chat, anthropic = proxy.post(PATH_OF["openai_chat"], body), proxy.post(PATH_OF["anthropic"], body)
+    assert (chat.status, anthropic.status) == (status, 529 if status == 503 else status)
+    error = chat.json["error"]
+    assert (error["message"], error["type"], error["code"]) == ("too bad", type, code)
+    assert (anthropic.json["type"], anthropic.json["error"]["type"]) == ("error", anthropic_type)
+    assert anthropic.json["error"]["message"] == "too bad"
+    assert chat.header("Retry-After") == anthropic.header("Retry-After") == "7"
 
 
 # --- requests ---------------------------------------------------------------------------------------

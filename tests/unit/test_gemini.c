@@ -269,11 +269,11 @@ END_TEST
 		   "Thoughts\":true}")
 #define TOOLS(more)                                                                  \
 	",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"descript" \
-	"ion\":\"d\",\"parameters\":{\"type\":\"object\",\"$schema\":\"x\"}}},{\"ty" \
+	"ion\":\"d\",\"parameters\":{\"type\":\"object\",\"$ref\":\"x\"}}},{\"ty"    \
 	"pe\":\"function\",\"function\":{\"name\":\"g\"}}]" more
-#define DECLARED(config)                                                                       \
-	SAID ",\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\",\"description\":\"d\","   \
-	     "\"parametersJsonSchema\":{\"type\":\"object\",\"$schema\":\"x\"}},{\"name\":\"g" \
+#define DECLARED(config)                                                                     \
+	SAID ",\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\",\"description\":\"d\"," \
+	     "\"parametersJsonSchema\":{\"type\":\"object\",\"$ref\":\"x\"}},{\"name\":\"g"  \
 	     "\"}]}]" config "}"
 #define CONFIG(mode, more) \
 	",\"toolConfig\":{\"functionCallingConfig\":{\"mode\":\"" mode "\"" more "}}"
@@ -410,7 +410,7 @@ static const struct provider_request requests[] = {
 
 START_TEST(requests_are_written_in_its_words)
 {
-	provider_check_request(SL_DIALECT_GEMINI, &requests[_i]);
+	provider_check_request_for(SL_DIALECT_GEMINI, "gemini-3-pro", &requests[_i]);
 }
 END_TEST
 

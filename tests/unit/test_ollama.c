@@ -168,8 +168,8 @@ static const struct provider_request requests[] = {
 	 "\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"QUJD\"}}]},"
 	 "{\"type\":\"text\",\"text\":\"go on\"}]}]}",
 	 BODY("{\"role\":\"assistant\",\"content\":\"a\",\"thinking\":\"t\",\"tool_calls\":["
-	      "{\"id\":\"i\",\"function\":{\"name\":\"f\",\"arguments\":{\"n\":1}}}]},"
-	      "{\"role\":\"tool\",\"tool_name\":\"f\",\"tool_call_id\":\"i\",\"content\":"
+	      "{\"function\":{\"name\":\"f\",\"arguments\":{\"n\":1}}}]},"
+	      "{\"role\":\"tool\",\"tool_name\":\"f\",\"content\":"
 	      "\"Error: r\",\"images\":[\"QUJD\"]},"
 	      "{\"role\":\"user\",\"content\":\"go on\"}],\"options\":{\"num_predict\":1}"),
 	 NULL},

@@ -113,10 +113,11 @@ static const struct {
 	 "\"name\":\"g\",\"arguments\":\"{}\"},{\"type\":\"message\",\"role\":\"assistant\","
 	 "\"content\":\"b\"},{\"type\":\"function_call_"
 	 "output\",\"call_id\":\"c1\",\"output\":\"x\\ny\"},{\"type\":\"function_call_output\","
-	 "\"call_id\":\"c2\",\"output\":[{\"type\":\"input_text\",\"text\":\"z\"},{\"type\":"
+	 "\"call_id\":\"c2\",\"output\":[{\"type\":\"input_text\",\"text\":\"Error: \"},"
+	 "{\"type\":\"input_text\",\"text\":\"z\"},{\"type\":"
 	 "\"input_"
 	 "image\",\"image_url\":\"http://i\",\"detail\":\"auto\"}]}," USER_ITEM "]" TAIL,
-	 "is_error"},
+	 ""},
 	/* reasoning that nobody signed, and such as is withheld */
 	{{MESSAGES({PROMPT_ASSISTANT,
 		    PARTS({PROMPT_REASONING, .text = STRING("r")},
@@ -135,8 +136,12 @@ static const struct {
 	      "choice\":{\"type\":\"function\",\"name\":\"f\"}" TAIL,
 	 ""},
 	{{MESSAGES(USER_TEXT), .choice = PROMPT_AUTO}, HEAD ",\"tool_choice\":\"auto\"" TAIL, ""},
-	{{MESSAGES(USER_TEXT), .choice = PROMPT_REQUIRED},
-	 HEAD ",\"tool_choice\":\"required\"" TAIL,
+	{{MESSAGES(USER_TEXT), .choice = PROMPT_REQUIRED}, HEAD TAIL, "tool_choice"},
+	{{MESSAGES(USER_TEXT), .tools = (struct prompt_tool[]){{.name = STRING("g")}}, .n_tools = 1,
+	  .choice = PROMPT_REQUIRED},
+	 HEAD
+	 ",\"tools\":[{\"type\":\"function\",\"name\":\"g\",\"parameters\":{\"type\":\"object\","
+	 "\"properties\":{}},\"strict\":false}],\"tool_choice\":\"required\"" TAIL,
 	 ""},
 	{{MESSAGES(USER_TEXT), .choice = PROMPT_NO_TOOLS},
 	 HEAD ",\"tool_choice\":\"none\"" TAIL,
@@ -157,11 +162,11 @@ static const struct {
 	      "\"strict\":true}}" TAIL,
 	 ""},
 	/* options */
-	{{MESSAGES(USER_TEXT), .option[PROMPT_MAX_TOKENS] = NUMBER("9"),
+	{{MESSAGES(USER_TEXT), .option[PROMPT_MAX_TOKENS] = NUMBER("90"),
 	  .option[PROMPT_TEMPERATURE] = NUMBER("0.50"), .option[PROMPT_TOP_P] = NUMBER("1"),
 	  .option[PROMPT_USER_ID] = STRING("u"), .option[PROMPT_PARALLEL] = TRUE_,
 	  .option[PROMPT_SERVICE_TIER] = STRING("flex")},
-	 HEAD ",\"max_output_tokens\":9,\"temperature\":0.50,\"top_p\":1,\"user\":\"u\","
+	 HEAD ",\"max_output_tokens\":90,\"temperature\":0.50,\"top_p\":1,\"user\":\"u\","
 	      "\"parallel_tool_calls\":true,\"service_tier\":\"flex\"" TAIL,
 	 ""},
 	{{MESSAGES(USER_TEXT), .option[PROMPT_TOP_K] = NUMBER("9"),

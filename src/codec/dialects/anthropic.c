@@ -827,25 +827,6 @@ static bool has_text(struct json text)
 
 /* ---- Parts of messages */
 
-/* Ids that other providers made may hold what is refused here. Call and result change alike. */
-static void put_id(struct json_writer *w, const char *name, struct json id)
-{
-	struct sl_slice s = id.type == JSON_STRING ? inside(id) : (struct sl_slice){0};
-
-	json_writer_key(w, name);
-	json_writer_open_string(w);
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			    (c >= '0' && c <= '9') || c == '_' || c == '-';
-
-		json_writer_chars(w, good ? sl_slice(s.p + i, 1) : SL_LIT("_"));
-	}
-	if (s.n == 0)
-		json_writer_chars(w, SL_LIT("_"));
-	json_writer_close_string(w);
-}
-
 static void put_text(struct json_writer *w, const struct prompt_part *part)
 {
 	put_type(w, "text");
@@ -926,7 +907,7 @@ static void put_reasoning(struct json_writer *w, const struct prompt_part *part)
 static void put_call(struct json_writer *w, const struct prompt_part *part)
 {
 	put_type(w, "tool_use");
-	put_id(w, "id", part->id);
+	prompt_put_plain_id(w, "id", part->id, SIZE_MAX);
 	json_writer_member(w, "name", part->name);
 	json_writer_key(w, "input");
 	prompt_put_arguments_object(w, part->arguments);
@@ -952,7 +933,7 @@ static void put_result_content(struct json_writer *w, const struct prompt_part *
 static void put_result(struct json_writer *w, const struct prompt_part *part)
 {
 	put_type(w, "tool_result");
-	put_id(w, "tool_use_id", part->id);
+	prompt_put_plain_id(w, "tool_use_id", part->id, SIZE_MAX);
 	put_result_content(w, part);
 	if (part->is_error) {
 		json_writer_key(w, "is_error");
@@ -1023,7 +1004,8 @@ struct turn {
 	enum prompt_role role;
 	size_t at, end;
 	size_t n_blocks;
-	const struct prompt_part *first; /* of those that are written */
+	const struct prompt_part *first, *last; /* of those that are written */
+	const struct prompt_part *begun; /* the text that the answer is to go on with, or NULL */
 	bool calls;
 };
 
@@ -1038,6 +1020,7 @@ static void add_to_turn(struct turn *t, const struct prompt_message *m)
 			continue;
 		if (t->n_blocks++ == 0)
 			t->first = &m->parts[i];
+		t->last = &m->parts[i];
 		t->calls |= m->parts[i].kind == PROMPT_TOOL_CALL;
 	}
 }
@@ -1052,6 +1035,35 @@ static int turn_next(const struct prompt *p, size_t at, struct turn *t)
 	return t->n_blocks > 0;
 }
 
+/* Without white space at its end, which is refused in an answer that was begun. `s` stands within a
+ * JSON string: what is escaped there has an odd number of backslashes before it. */
+static struct sl_slice trimmed(struct sl_slice s)
+{
+	for (;;) {
+		size_t escapes = 0;
+
+		if (s.n > 0 && s.p[s.n - 1] == ' ') {
+			s.n--;
+			continue;
+		}
+		if (s.n < 2 || !memchr("nrtf", s.p[s.n - 1], 4))
+			return s;
+		while (escapes + 1 < s.n && s.p[s.n - 2 - escapes] == '\\')
+			escapes++;
+		if (escapes % 2 == 0)
+			return s;
+		s.n -= 2;
+	}
+}
+
+static void put_begun(struct json_writer *w, const struct prompt_part *part)
+{
+	json_writer_object(w);
+	put_type(w, "text");
+	put_member_chars(w, "text", trimmed(inside(part->text)));
+	json_writer_close(w);
+}
+
 static void put_blocks_of(struct json_writer *w, const struct prompt *p, const struct turn *t,
 			  bool results)
 {
@@ -1059,7 +1071,11 @@ static void put_blocks_of(struct json_writer *w, const struct prompt *p, const s
 		const struct prompt_message *message = &p->messages[m];
 
 		for (size_t i = 0; i < message->n_parts && message->role == t->role; i++) {
-			if ((message->parts[i].kind == PROMPT_TOOL_RESULT) == results)
+			if ((message->parts[i].kind == PROMPT_TOOL_RESULT) != results)
+				continue;
+			if (&message->parts[i] == t->begun)
+				put_begun(w, t->begun);
+			else
 				put_block_of(w, &message->parts[i]);
 		}
 	}
@@ -1072,7 +1088,10 @@ static void put_turn(struct json_writer *w, const struct prompt *p, const struct
 				  t->role == PROMPT_USER ? SL_LIT("user") : SL_LIT("assistant"));
 	json_writer_key(w, "content");
 	if (t->n_blocks == 1 && t->first->kind == PROMPT_TEXT) {
-		json_writer_token(w, t->first->text);
+		json_writer_open_string(w);
+		json_writer_chars(w, t->begun ? trimmed(inside(t->first->text))
+					      : inside(t->first->text));
+		json_writer_close_string(w);
 	} else {
 		json_writer_array(w);
 		put_blocks_of(w, p, t, true); /* results come before all else, or are refused */
@@ -1084,12 +1103,16 @@ static void put_turn(struct json_writer *w, const struct prompt *p, const struct
 
 static void put_messages(struct json_writer *w, const struct prompt *p)
 {
-	struct turn t = {0};
+	struct turn t = {0}, next;
 
 	json_writer_key(w, "messages");
 	json_writer_array(w);
-	while (turn_next(p, t.end, &t) == 1)
+	while (turn_next(p, t.end, &t) == 1) {
+		if (t.role == PROMPT_ASSISTANT && turn_next(p, t.end, &next) == 0 &&
+		    (t.last->kind == PROMPT_TEXT || t.last->kind == PROMPT_REFUSAL))
+			t.begun = t.last;
 		put_turn(w, p, &t);
+	}
 	json_writer_close(w);
 }
 

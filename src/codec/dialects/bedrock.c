@@ -617,11 +617,13 @@ static int put_document(struct json_writer *w, const struct prompt_part *part, s
 	return 0;
 }
 
+#define ID_MAX 64 /* of a call */
+
 static void put_call(struct json_writer *w, const struct prompt_part *part)
 {
 	open_block(w, "toolUse");
 	json_writer_object(w);
-	json_writer_member(w, "toolUseId", part->id);
+	prompt_put_plain_id(w, "toolUseId", part->id, ID_MAX);
 	json_writer_member(w, "name", part->name);
 	json_writer_key(w, "input");
 	prompt_put_arguments_object(w, part->arguments);
@@ -635,7 +637,7 @@ static int put_result(struct json_writer *w, const struct prompt_part *part, str
 
 	open_block(w, "toolResult");
 	json_writer_object(w);
-	json_writer_member(w, "toolUseId", part->id);
+	prompt_put_plain_id(w, "toolUseId", part->id, ID_MAX);
 	json_writer_key(w, "content");
 	json_writer_array(w);
 	for (size_t i = 0; i < part->n_content && r == 0; i++) {

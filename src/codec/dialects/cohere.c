@@ -350,6 +350,7 @@ static void put_image(const struct request *r, const struct prompt_part *part)
 		json_writer_chars(w, part->data);
 		json_writer_close_string(w);
 	}
+	json_writer_member(w, "detail", part->detail);
 	json_writer_close(w);
 	json_writer_close(w);
 }
@@ -359,8 +360,8 @@ static void put_result(const struct request *r, const struct prompt_part *part)
 	open_message(r, "tool");
 	json_writer_member(r->w, "tool_call_id", part->id);
 	json_writer_key(r->w, "content");
-	prompt_put_texts_behind(r->w, part->is_error ? "Error: " : "", part->content,
-				part->n_content, "\\n");
+	prompt_put_texts_behind(r->w, prompt_failure_words(part), part->content, part->n_content,
+				"\\n");
 	json_writer_close(r->w);
 }
 

@@ -275,6 +275,21 @@ int gemini_decode(void *state, const struct message *m, struct decoded *d)
 /* Where a call of the history needs a signature and has none: the models then do not look for it. */
 #define NO_SIGNATURE "skip_thought_signature_validator"
 
+/* From the third generation on calls have ids and need signatures. Those before do without, and some
+ * of the servers that they run on refuse an id. */
+static bool has_keyed_calls(struct sl_slice model)
+{
+	static const char family[] = "gemini-";
+	const char *found = model.n ? memmem(model.p, model.n, family, strlen(family)) : NULL;
+	struct sl_slice generation = {0};
+
+	if (found) {
+		generation.p = found + strlen(family);
+		generation.n = (size_t)(model.p + model.n - generation.p);
+	}
+	return generation.n > 0 && *generation.p != '1' && *generation.p != '2';
+}
+
 #define STOPS_MAX 5
 
 static const struct prompt_word words[] = {
@@ -342,18 +357,30 @@ static void put_reasoning(struct json_writer *w, const struct prompt_part *part)
 	json_writer_close(w);
 }
 
+/* A turn: neighbours of one role, `n` messages. */
+struct turn {
+	const struct prompt_message *messages;
+	size_t n;
+	bool keyed;    /* its calls have ids and signatures */
+	bool any_call; /* was written */
+};
+
 /* The first call of a turn needs a signature; others have theirs, or none. */
-static void put_call(struct json_writer *w, const struct prompt_part *part, bool is_first)
+static void put_call(struct json_writer *w, struct turn *turn, const struct prompt_part *part)
 {
+	bool is_first = !turn->any_call;
+
+	turn->any_call = true;
 	open_part(w, "functionCall");
-	json_writer_member(w, "id", part->id);
+	if (turn->keyed)
+		json_writer_member(w, "id", part->id);
 	json_writer_member(w, "name", part->name);
 	json_writer_key(w, "args");
 	prompt_put_arguments_object(w, part->arguments);
 	json_writer_close(w);
 	if (part->signature.type == JSON_STRING)
 		json_writer_member(w, "thoughtSignature", part->signature);
-	else if (is_first)
+	else if (is_first && turn->keyed)
 		json_writer_member_string(w, "thoughtSignature", SL_LIT(NO_SIGNATURE));
 	json_writer_close(w);
 }
@@ -376,10 +403,12 @@ static bool put_object_of(struct json_writer *w, const struct prompt_part *resul
 	return is_object;
 }
 
-static void put_result(struct json_writer *w, const struct prompt_part *part)
+static void put_result(struct json_writer *w, const struct turn *turn,
+		       const struct prompt_part *part)
 {
 	open_part(w, "functionResponse");
-	json_writer_member(w, "id", part->id);
+	if (turn->keyed)
+		json_writer_member(w, "id", part->id);
 	json_writer_member(w, "name", part->name.type == JSON_STRING ? part->name : part->id);
 	json_writer_key(w, "response");
 	if (part->is_error || !put_object_of(w, part)) {
@@ -415,13 +444,6 @@ static bool is_said(const struct prompt_message *m)
 	return false;
 }
 
-/* A turn: neighbours of one role, `n` messages. */
-struct turn {
-	const struct prompt_message *messages;
-	size_t n;
-	bool any_call; /* was written */
-};
-
 static void put_part(struct json_writer *w, struct turn *turn, const struct prompt_part *part)
 {
 	switch (part->kind) {
@@ -435,8 +457,7 @@ static void put_part(struct json_writer *w, struct turn *turn, const struct prom
 		put_reasoning(w, part);
 		break;
 	case PROMPT_TOOL_CALL:
-		put_call(w, part, !turn->any_call);
-		turn->any_call = true;
+		put_call(w, turn, part);
 		break;
 	case PROMPT_TOOL_RESULT: /* what of it is no text */
 		for (size_t i = 0; i < part->n_content; i++) {
@@ -463,7 +484,7 @@ static void put_turn(struct json_writer *w, struct turn *turn)
 	for (const struct prompt_message *m = turn->messages; m < end; m++) {
 		for (size_t i = 0; i < m->n_parts; i++) {
 			if (m->parts[i].kind == PROMPT_TOOL_RESULT)
-				put_result(w, &m->parts[i]);
+				put_result(w, turn, &m->parts[i]);
 		}
 	}
 	for (const struct prompt_message *m = turn->messages; m < end; m++) {
@@ -476,7 +497,7 @@ static void put_turn(struct json_writer *w, struct turn *turn)
 	json_writer_close(w);
 }
 
-static void put_contents(struct json_writer *w, const struct prompt *p)
+static void put_contents(struct json_writer *w, const struct prompt *p, bool keyed)
 {
 	size_t end;
 
@@ -491,7 +512,7 @@ static void put_contents(struct json_writer *w, const struct prompt *p)
 		while (end < p->n_messages &&
 		       (!is_said(&p->messages[end]) || p->messages[end].role == m->role))
 			end++;
-		put_turn(w, &(struct turn){.messages = m, .n = end - at});
+		put_turn(w, &(struct turn){.messages = m, .n = end - at, .keyed = keyed});
 	}
 	json_writer_close(w);
 }
@@ -504,7 +525,7 @@ static void put_system(struct json_writer *w, const struct prompt *p)
 		const struct prompt_message *message = &p->messages[m];
 
 		for (size_t i = 0; i < message->n_parts && message->role == PROMPT_SYSTEM; i++) {
-			if (!is_kept(&message->parts[i]))
+			if (message->parts[i].kind != PROMPT_TEXT || !is_kept(&message->parts[i]))
 				continue;
 			if (!any) {
 				json_writer_key(w, "systemInstruction");
@@ -545,6 +566,44 @@ static void put_choice(struct json_writer *w, const struct prompt *p)
 	close_part(w);
 }
 
+static bool is_all_strings(struct json array)
+{
+	struct json_walk w;
+	struct json value;
+	struct sl_slice key;
+
+	json_walk_init(&w, array);
+	while (json_walk_next(&w, &key, &value) == 1) {
+		if (value.type != JSON_STRING)
+			return false;
+	}
+	return array.type == JSON_ARRAY;
+}
+
+static bool is_plain_format(struct json format)
+{
+	static const char *const plain[] = {"float", "double", "int32",
+					    "int64", "enum",   "date-time"};
+
+	for (size_t i = 0; i < COUNT(plain); i++) {
+		if (json_is(format, plain[i]))
+			return true;
+	}
+	return false;
+}
+
+/* What a word of a schema may say; all that is not looked at may say anything. */
+static bool is_plain_word(struct sl_slice key, struct json value)
+{
+	if (sl_slice_is(key, "type"))
+		return value.type == JSON_STRING;
+	if (sl_slice_is(key, "enum"))
+		return is_all_strings(value);
+	if (sl_slice_is(key, "format"))
+		return is_plain_format(value);
+	return !sl_slice_is(key, "properties") || prompt_count(value) > 0;
+}
+
 /* Whether a schema is of OpenAPI's kind, which all of Google's servers take: its words, and no type
  * that is a list. `map`: its members are names of properties, not words. */
 static bool is_plain_schema(struct json schema, bool map)
@@ -560,16 +619,18 @@ static bool is_plain_schema(struct json schema, bool map)
 	struct json_walk w;
 	struct json value;
 	struct sl_slice key = {0};
+	bool has_words = schema.type == JSON_OBJECT && !map;
 
+	if (has_words && json_is(json_get(schema, "type"), "array") &&
+	    json_get(schema, "items").type == JSON_NONE)
+		return false;
 	json_walk_init(&w, schema);
 	while (json_walk_next(&w, &key, &value) == 1) {
 		bool below = value.type == JSON_OBJECT &&
 			     (map || schema.type == JSON_ARRAY || sl_slice_is(key, "items") ||
 			      sl_slice_is(key, "properties"));
 
-		if (schema.type == JSON_OBJECT && !map &&
-		    (!prompt_is_named(plain, key) ||
-		     (sl_slice_is(key, "type") && value.type != JSON_STRING)))
+		if (has_words && (!prompt_is_named(plain, key) || !is_plain_word(key, value)))
 			return false;
 		if (below && !is_plain_schema(value, !map && sl_slice_is(key, "properties")))
 			return false;
@@ -577,6 +638,25 @@ static bool is_plain_schema(struct json schema, bool map)
 			return false;
 	}
 	return true;
+}
+
+/* An object that can hold nothing. As parameters it is refused, and the same as none. */
+static bool is_of_nothing(struct json schema)
+{
+	static const char *const known[] = {
+		"type",    "properties", "required",    "additionalProperties",
+		"$schema", "title",      "description", NULL};
+	struct json more = json_get(schema, "additionalProperties"), value;
+	struct json_walk w;
+	struct sl_slice key;
+
+	json_walk_init(&w, schema);
+	while (json_walk_next(&w, &key, &value) == 1) {
+		if (!prompt_is_named(known, key))
+			return false;
+	}
+	return (more.type == JSON_NONE || more.type == JSON_FALSE) &&
+	       prompt_count(json_get(schema, "properties")) == 0;
 }
 
 static void put_schema(struct json_writer *w, const char *plain, const char *any,
@@ -600,7 +680,8 @@ static int put_tools(struct json_writer *w, struct prompt *p)
 		json_writer_object(w);
 		json_writer_member(w, "name", p->tools[i].name);
 		json_writer_member(w, "description", p->tools[i].description);
-		put_schema(w, "parameters", "parametersJsonSchema", p->tools[i].schema);
+		if (!is_of_nothing(p->tools[i].schema))
+			put_schema(w, "parameters", "parametersJsonSchema", p->tools[i].schema);
 		json_writer_close(w);
 		if (p->tools[i].strict.type == JSON_TRUE)
 			r = prompt_drop(p, "strict");
@@ -682,12 +763,11 @@ int gemini_encode(struct prompt *p, const struct prompt_target *t, struct json_w
 	int64_t budget = 0;
 	int has_budget = settle(p, &budget, fault), r;
 
-	(void)t; /* the model, and that it is to stream, stand in the path */
 	if (has_budget < 0)
 		return has_budget;
-	json_writer_object(w);
+	json_writer_object(w); /* the model, and that it is to stream, stand in the path */
 	put_system(w, p);
-	put_contents(w, p);
+	put_contents(w, p, has_keyed_calls(t->model));
 	r = put_tools(w, p);
 	put_generation(w, p, has_budget ? &budget : NULL);
 	json_writer_close(w);

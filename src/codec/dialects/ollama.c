@@ -164,6 +164,7 @@ struct request {
 	struct prompt *p;
 	struct json_writer *w;
 	struct request_fault *fault;
+	bool keyed; /* calls have ids */
 };
 
 static void put_role(const struct request *r, const char *role)
@@ -221,15 +222,48 @@ static void put_images(const struct request *r, const struct prompt_part *parts,
 	json_writer_close(r->w);
 }
 
+#define MANY_PARTS 64 /* of one message: they are not looked at one by one */
+
+/* Whether some part before part `at` calls the same tool. */
+static bool is_called_before(const struct prompt_message *m, size_t at)
+{
+	for (size_t i = 0; i < at; i++) {
+		if (m->parts[i].kind == PROMPT_TOOL_CALL &&
+		    sl_slice_eq(m->parts[i].name.raw, m->parts[at].name.raw))
+			return true;
+	}
+	return false;
+}
+
+/* A result says of which tool it is. An id says more only where a message calls one tool twice, and
+ * older servers know none. */
+static bool calls_one_twice(const struct prompt *p)
+{
+	for (size_t k = 0; k < p->n_messages; k++) {
+		const struct prompt_message *m = &p->messages[k];
+
+		if (m->role != PROMPT_ASSISTANT)
+			continue;
+		if (m->n_parts > MANY_PARTS)
+			return true;
+		for (size_t i = 0; i < m->n_parts; i++) {
+			if (m->parts[i].kind == PROMPT_TOOL_CALL && is_called_before(m, i))
+				return true;
+		}
+	}
+	return false;
+}
+
 static void put_result(const struct request *r, const struct prompt_part *part)
 {
 	json_writer_object(r->w);
 	put_role(r, "tool");
 	json_writer_member(r->w, "tool_name", part->name);
-	json_writer_member(r->w, "tool_call_id", part->id);
+	if (r->keyed || part->name.type == JSON_NONE)
+		json_writer_member(r->w, "tool_call_id", part->id);
 	json_writer_key(r->w, "content");
-	prompt_put_texts_behind(r->w, part->is_error ? "Error: " : "", part->content,
-				part->n_content, "\\n");
+	prompt_put_texts_behind(r->w, prompt_failure_words(part), part->content, part->n_content,
+				"\\n");
 	put_images(r, part->content, part->n_content);
 	json_writer_close(r->w);
 }
@@ -244,7 +278,8 @@ static void put_calls(const struct request *r, const struct prompt_message *m)
 		if (m->parts[i].kind != PROMPT_TOOL_CALL)
 			continue;
 		json_writer_object(r->w);
-		json_writer_member(r->w, "id", m->parts[i].id);
+		if (r->keyed)
+			json_writer_member(r->w, "id", m->parts[i].id);
 		json_writer_key(r->w, "function");
 		json_writer_object(r->w);
 		json_writer_member(r->w, "name", m->parts[i].name);
@@ -427,7 +462,7 @@ static void put_format(const struct request *r)
 int ollama_encode(struct prompt *p, const struct prompt_target *t, struct json_writer *w,
 		  struct request_fault *fault)
 {
-	const struct request request = {p, w, fault};
+	const struct request request = {p, w, fault, calls_one_twice(p)};
 	int r = prompt_settle(p, words, COUNT(words), fault);
 
 	if (r < 0)

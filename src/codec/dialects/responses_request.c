@@ -9,6 +9,9 @@
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
+/* A smaller limit is refused. */
+#define MAX_TOKENS_MIN 16
+
 /* What is written as it was given. */
 static const struct prompt_word plain_words[] = {
 	{PROMPT_MAX_TOKENS, "max_output_tokens"},
@@ -142,19 +145,31 @@ static bool is_all_text(const struct prompt_part *parts, size_t n)
 	return true;
 }
 
+/* Words of our own, as a part. */
+static void put_words(struct json_writer *w, const char *words)
+{
+	json_writer_object(w);
+	put_type(w, "input_text");
+	json_writer_member_string(w, "text", sl_slice_str(words));
+	json_writer_close(w);
+}
+
 static int put_result(const struct request *r, const struct prompt_part *part)
 {
 	struct json_writer *w = r->w;
-	int result = part->is_error ? prompt_drop(r->p, "is_error") : 0;
+	const char *before = prompt_failure_words(part);
+	int result = 0;
 
 	json_writer_object(w);
 	put_type(w, "function_call_output");
 	json_writer_member(w, "call_id", part->id);
 	json_writer_key(w, "output");
 	if (is_all_text(part->content, part->n_content)) {
-		prompt_put_texts(w, part->content, part->n_content, "\\n");
+		prompt_put_texts_behind(w, before, part->content, part->n_content, "\\n");
 	} else {
 		json_writer_array(w);
+		if (*before)
+			put_words(w, before);
 		for (size_t i = 0; i < part->n_content && result == 0; i++)
 			result = put_content(r, PROMPT_USER, &part->content[i]);
 		json_writer_close(w);
@@ -419,10 +434,22 @@ static int settle_tier(struct prompt *p)
 	return prompt_drop(p, "service_tier");
 }
 
+/* Some clients ask for a single token to see whether anybody answers. */
+static void settle_max_tokens(struct prompt *p)
+{
+	struct json *max = &p->option[PROMPT_MAX_TOKENS];
+	int64_t n;
+
+	if (json_int(*max, &n) == 0 && n > 0 && n < MAX_TOKENS_MIN)
+		*max = (struct json){JSON_NUMBER, SL_LIT("16")};
+}
+
 static int settle(struct prompt *p, struct request_fault *fault)
 {
 	struct prompt_word words[COUNT(plain_words) + COUNT(placed_words)];
 	int r;
+
+	settle_max_tokens(p);
 
 	memcpy(words, plain_words, sizeof(plain_words));
 	memcpy(words + COUNT(plain_words), placed_words, sizeof(placed_words));
