@@ -115,6 +115,23 @@ int decoded_line(struct decoded *d, struct sl_slice data, struct json *object)
 	return 1;
 }
 
+struct sl_slice decoded_unwrap(struct sl_slice data)
+{
+	struct json array, first, other;
+	struct json_walk w;
+	struct sl_slice key;
+
+	if (data.n == 0 || *data.p != '[' || json_parse(data, &array) < 0)
+		return data;
+	json_walk_init(&w, array);
+	if (json_walk_next(&w, &key, &first) != 1 || first.type != JSON_OBJECT)
+		return data;
+	if (!upstream_error_is_set(json_get(first, "error")) &&
+	    json_walk_next(&w, &key, &other) == 1)
+		return data;
+	return first.raw;
+}
+
 void decoded_add(struct decoded *d, const struct sl_event *e)
 {
 	if (d->n_events == d->cap_events) {
@@ -252,7 +269,9 @@ int decoded_take_error(struct decoded *d, const struct message *m, struct json o
 	struct json error = json_get(object, "error");
 	int r;
 
-	if (!upstream_error_is_set(error)) {
+	if (upstream_error_is_set(error)) {
+		error = upstream_error_described(error, object);
+	} else {
 		if (!m->stray && !sl_slice_is(m->name, "error"))
 			return VERDICT_SKIP;
 		error = upstream_error_find(object);
@@ -308,6 +327,20 @@ static int read_object(struct decoded *d, const struct message *m, struct json o
 	return r;
 }
 
+/* An event that is named an error has no object in it: words, or a string. */
+static int take_words(struct decoded *d, struct sl_slice data)
+{
+	struct json words;
+	int r;
+
+	if (utf8_valid_prefix(data) == data.n && json_parse(data, &words) == 0 &&
+	    words.type == JSON_STRING)
+		r = upstream_error_take(&d->error, words, true);
+	else
+		r = upstream_error_take_text(&d->error, data);
+	return r < 0 ? r : VERDICT_FAILED;
+}
+
 int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *walk, void *state)
 {
 	struct json object;
@@ -315,17 +348,15 @@ int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *wa
 
 	if (!m->stray && is_blank(m->data))
 		return VERDICT_SKIP;
-	r = decoded_line(d, m->data, &object);
+	r = decoded_line(d, decoded_unwrap(m->data), &object);
 	if (r < 0)
 		return r;
 	if (r == 1)
 		return read_object(d, m, object, walk, state);
 	if (m->stray)
 		return VERDICT_SKIP;
-	if (sl_slice_is(m->name, "error")) {
-		r = upstream_error_take_text(&d->error, m->data);
-		return r < 0 ? r : VERDICT_FAILED;
-	}
+	if (sl_slice_is(m->name, "error"))
+		return take_words(d, m->data);
 	return decoded_fail(d, SL_CODE_BAD_FRAME,
 			    "the upstream sent a frame that is no JSON object");
 }

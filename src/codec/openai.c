@@ -106,7 +106,7 @@ static struct json find_error(const struct chunk *c, struct json object, const s
 	bool named = sl_slice_is(m->name, "error");
 
 	if (c->error.type != JSON_NONE)
-		return c->error;
+		return upstream_error_described(c->error, object);
 	if (upstream_error_is_set(error))
 		return error;
 	if (json_is(c->object, "error"))

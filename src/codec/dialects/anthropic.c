@@ -529,7 +529,7 @@ static struct json find_error(const struct frame *f, const struct message *m)
 	struct json found;
 
 	if (f->error.type != JSON_NONE)
-		return f->error;
+		return upstream_error_described(f->error, f->object);
 	if ((!named && !m->stray) || find_event(f->type))
 		return (struct json){0};
 	found = upstream_error_find(f->object);

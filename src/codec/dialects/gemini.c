@@ -247,27 +247,11 @@ static int read_response(void *state, const struct message *m, struct json respo
 	return r;
 }
 
-/* An error comes within an array, too: the first of its elements, or the same bytes. */
-static struct sl_slice without_array(struct sl_slice data)
-{
-	struct json array, first;
-	struct json_walk w;
-	struct sl_slice key;
-
-	if (data.n == 0 || *data.p != '[' || json_parse(data, &array) < 0)
-		return data;
-	json_walk_init(&w, array);
-	return json_walk_next(&w, &key, &first) == 1 ? first.raw : data;
-}
-
 int gemini_decode(void *state, const struct message *m, struct decoded *d)
 {
-	struct message inner = *m;
-
 	if (!m->stray && message_is_done(m))
 		return gemini_is_complete(state) ? VERDICT_END : VERDICT_SKIP;
-	inner.data = without_array(m->data);
-	return decoded_read(d, &inner, read_response, state);
+	return decoded_read(d, m, read_response, state);
 }
 
 /* ---- The request */
