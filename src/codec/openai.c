@@ -224,14 +224,26 @@ static uint32_t mend_choice_index(struct json choice, struct json index, uint32_
 	return place;
 }
 
+/* Servers that do not stream put all of an answer into one chunk, as if there were no stream. Where
+ * there was one, such a message says it all again. */
+static struct json message_as_delta(struct openai_choice *c, struct sl_slice key,
+				    struct json message, struct decoded *d)
+{
+	if (c->begun || message.type != JSON_OBJECT)
+		return (struct json){0};
+	decoded_edit(d, key.p, key.n, SL_LIT("delta"));
+	return message;
+}
+
 /* An error that the choice itself holds, or type JSON_NONE. */
 static struct json read_choice(struct openai *s, struct json choice, uint32_t place,
 			       struct decoded *d)
 {
 	struct json index = {0}, delta = {0}, text = {0}, finish = {0}, logprobs = {0}, error = {0};
+	struct json message = {0}, usage = {0};
 	struct json_walk w;
 	struct json value;
-	struct sl_slice key;
+	struct sl_slice key, message_key = {0};
 	struct openai_choice *c;
 
 	json_walk_init(&w, choice);
@@ -246,6 +258,10 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 			logprobs = value;
 		else if (sl_slice_is(key, "text"))
 			text = value;
+		else if (sl_slice_is(key, "message"))
+			message = value, message_key = key;
+		else if (sl_slice_is(key, "usage"))
+			usage = value;
 		else if (sl_slice_is(key, "error") && upstream_error_is_set(value))
 			error = value;
 	}
@@ -254,6 +270,9 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 	c = choice_at(s, mend_choice_index(choice, index, place, d), d);
 	if (!c)
 		return error;
+	if (delta.type == JSON_NONE && text.type == JSON_NONE)
+		delta = message_as_delta(c, message_key, message, d);
+	c->begun |= delta.type == JSON_OBJECT;
 	if (delta.type == JSON_OBJECT)
 		openai_read_delta(c, delta, s->seed, d);
 	else
@@ -262,6 +281,7 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 	if (logprobs.type == JSON_OBJECT)
 		openai_mend_logprobs(logprobs, d);
 	read_finish(s, c, finish, d);
+	openai_read_usage(usage, (struct json){0}, d); /* Moonshot */
 	return error;
 }
 

@@ -21,6 +21,7 @@
 struct openai_choice {
 	uint32_t index;
 	bool role_given;
+	bool begun; /* there was a delta */
 	/* first halves of surrogate pairs that wait for their second one */
 	uint32_t text_half, reasoning_half, refusal_half;
 	struct tool_calls tools;

@@ -4,7 +4,7 @@
 #include <sluice/error.h>
 
 struct delta {
-	struct json content, refusal, tool_calls, function_call;
+	struct json content, refusal, tool_calls, function_call, details;
 	struct json reasoning[RELATIVES_REASONING];
 };
 
@@ -47,6 +47,8 @@ static void read_members(struct openai_choice *c, struct json object, struct del
 			delta->refusal = m.value;
 		else if (members_at(&m, "function_call"))
 			delta->function_call = m.value;
+		else if (members_at(&m, "reasoning_details"))
+			delta->details = m.value;
 		else
 			keep_reasoning(delta, &m);
 	}
@@ -157,6 +159,26 @@ static void mend_parts(struct delta *delta, struct decoded *d)
 	}
 }
 
+/* OpenRouter's reasoning in parts: of use where it is not told as a text as well. */
+static struct json join_details(struct json details, struct decoded *d)
+{
+	struct json string = {.type = JSON_STRING};
+	struct json_walk w;
+	struct json detail;
+	struct sl_slice key;
+
+	d->piece.len = 0;
+	decoded_note(d, sl_buf_putc(&d->piece, '"'));
+	json_walk_init(&w, details);
+	while (json_walk_next(&w, &key, &detail) == 1) {
+		put_part(&d->piece, json_get(detail, "text"), d);
+		put_part(&d->piece, json_get(detail, "summary"), d);
+	}
+	decoded_note(d, sl_buf_putc(&d->piece, '"'));
+	string.raw = decoded_keep_piece(d);
+	return d->failure ? (struct json){0} : string;
+}
+
 void openai_read_delta(struct openai_choice *c, struct json object, uint64_t seed,
 		       struct decoded *d)
 {
@@ -168,6 +190,8 @@ void openai_read_delta(struct openai_choice *c, struct json object, uint64_t see
 		mend_parts(&delta, d);
 	/* Some servers send the same twice, under the old name and the new. */
 	reasoning = preferred(&delta);
+	if (!is_text(reasoning) && delta.details.type == JSON_ARRAY)
+		reasoning = join_details(delta.details, d);
 	decoded_add_text(d, SL_EVENT_REASONING, c->index,
 			 decoded_string(d, reasoning, &c->reasoning_half));
 	decoded_add_text(d, SL_EVENT_TEXT, c->index,

@@ -87,7 +87,7 @@ static void read_fragment(struct fragment *f, struct json object)
 	}
 	if (f->index.type != JSON_NUMBER || json_int(f->index, &f->number) < 0 || f->number < 0)
 		f->number = NO_NUMBER;
-	if (is_text(f->id))
+	if (is_text(f->id) && !json_is(f->id, "null")) /* Mistral's SDK writes that for none */
 		f->id_hash = tool_calls_hash(0, f->id.raw);
 }
 
@@ -376,8 +376,6 @@ void tool_calls_read_legacy(struct tool_calls *t, struct json function, uint32_t
 	if (is_new)
 		id = tool_calls_make_id(seed, choice, 0, d);
 	read_function(&f, function, "arguments");
-	if (f.arguments.type != JSON_STRING)
-		f.arguments = (struct json){0};
 	tell(t, &f, choice, 0, is_new, id, d);
 }
 
