@@ -162,6 +162,24 @@ void decoded_add_text(struct decoded *d, enum sl_event_kind kind, uint32_t choic
 		decoded_add(d, &(struct sl_event){.kind = kind, .choice = choice, .s[0] = text});
 }
 
+void decoded_end_pieces(struct decoded *d, struct decoded_tail *t, uint32_t choice)
+{
+	if (t->half)
+		decoded_add_text(d, t->kind, choice, SL_LIT("\xef\xbf\xbd"));
+	t->half = 0;
+}
+
+void decoded_add_piece(struct decoded *d, struct decoded_tail *t, enum sl_event_kind kind,
+		       uint32_t choice, struct json text)
+{
+	if (text.type != JSON_STRING || text.raw.n <= 2)
+		return;
+	if (t->kind != kind)
+		decoded_end_pieces(d, t, choice);
+	t->kind = kind;
+	decoded_add_text(d, kind, choice, decoded_string(d, text, &t->half));
+}
+
 void decoded_end_part(struct decoded *d, enum sl_event_kind kind, uint32_t choice, uint32_t index)
 {
 	decoded_add(d, &(struct sl_event){
@@ -314,7 +332,7 @@ static int read_object(struct decoded *d, const struct message *m, struct json o
 	splice_init(&edits);
 	d->edits = &edits;
 	r = walk(state, m, object, d);
-	if (r == VERDICT_ENTRY) {
+	if (r == VERDICT_ENTRY || r == VERDICT_ENTRY_FAILED) {
 		int mended = decoded_mend(d);
 
 		if (mended < 0)

@@ -152,6 +152,9 @@ int reader_give(struct sl_reader *r, int verdict, struct sl_entry *entry)
 	switch (verdict) {
 	case VERDICT_SKIP:
 		return 0;
+	case VERDICT_ENTRY_FAILED:
+		r->failing = true;
+		/* fall through */
 	case VERDICT_ENTRY:
 		*entry = (struct sl_entry){
 			.flags = r->decoded.flags,
@@ -303,6 +306,8 @@ int sl_reader_next(struct sl_reader *r, struct sl_entry *entry)
 {
 	if (r->ended)
 		return 0;
+	if (r->failing)
+		return reader_give_failed(r, &r->decoded.error, entry);
 	if (r->mode == MODE_OPEN) {
 		int result = open_mode(r);
 

@@ -79,11 +79,13 @@ static void read_part(struct gemini *s, uint32_t choice, struct json part, struc
 	bool thought = json_get(part, "thought").type == JSON_TRUE;
 
 	if (call.type == JSON_OBJECT) {
+		decoded_end_pieces(d, &s->candidate[choice].tail, choice);
 		read_call(s, choice, call, signature, d);
 		return;
 	}
-	decoded_add_text(d, thought ? SL_EVENT_REASONING : SL_EVENT_TEXT, choice,
-			 decoded_string(d, json_get(part, "text"), NULL));
+	decoded_add_piece(d, &s->candidate[choice].tail,
+			  thought ? SL_EVENT_REASONING : SL_EVENT_TEXT, choice,
+			  json_get(part, "text"));
 	decoded_add_text(d, SL_EVENT_SIGNATURE, choice, signature);
 }
 
@@ -151,6 +153,7 @@ static int read_finish(struct gemini *s, uint32_t choice, struct json given, boo
 			add_finish(s, choice, SL_LIT("tool_calls"), SL_LIT("STOP"), d);
 		return VERDICT_ENTRY;
 	}
+	decoded_end_pieces(d, &c->tail, choice);
 	if (sl_slice_is(reason, "error"))
 		return fail(native, d);
 	c->stopped = sl_slice_is(native, "STOP");
@@ -244,7 +247,7 @@ static int read_response(void *state, const struct message *m, struct json respo
 		add_finish(s, 0, SL_LIT("content_filter"), blocked, d);
 	if (usage.type == JSON_OBJECT)
 		read_usage(&s->counts, usage, d);
-	return r;
+	return r == VERDICT_FAILED ? decoded_failed(d) : r;
 }
 
 int gemini_decode(void *state, const struct message *m, struct decoded *d)

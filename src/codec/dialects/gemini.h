@@ -12,6 +12,7 @@
 struct gemini_candidate {
 	uint32_t n_calls;
 	bool stopped; /* it finished of itself: with calls that means, because of them */
+	struct decoded_tail tail;
 };
 
 /* As the upstream counts; -1: not known yet. */
