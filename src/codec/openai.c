@@ -235,12 +235,12 @@ static struct json message_as_delta(struct openai_choice *c, struct sl_slice key
 	return message;
 }
 
-/* An error that the choice itself holds, or type JSON_NONE. */
+/* An error that the choice itself holds, or type JSON_NONE. *usage are the counts that it holds. */
 static struct json read_choice(struct openai *s, struct json choice, uint32_t place,
-			       struct decoded *d)
+			       struct json *usage, struct decoded *d)
 {
 	struct json index = {0}, delta = {0}, text = {0}, finish = {0}, logprobs = {0}, error = {0};
-	struct json message = {0}, usage = {0};
+	struct json message = {0};
 	struct json_walk w;
 	struct json value;
 	struct sl_slice key, message_key = {0};
@@ -261,7 +261,7 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 		else if (sl_slice_is(key, "message"))
 			message = value, message_key = key;
 		else if (sl_slice_is(key, "usage"))
-			usage = value;
+			*usage = value;
 		else if (sl_slice_is(key, "error") && upstream_error_is_set(value))
 			error = value;
 	}
@@ -281,11 +281,11 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 	if (logprobs.type == JSON_OBJECT)
 		openai_mend_logprobs(logprobs, d);
 	read_finish(s, c, finish, d);
-	openai_read_usage(usage, (struct json){0}, d); /* Moonshot */
 	return error;
 }
 
-static struct json read_choices(struct openai *s, struct json choices, struct decoded *d)
+static struct json read_choices(struct openai *s, struct json choices, struct json *usage,
+				struct decoded *d)
 {
 	struct json error = {0}, value;
 	struct json_walk w;
@@ -298,7 +298,7 @@ static struct json read_choices(struct openai *s, struct json choices, struct de
 	while (error.type == JSON_NONE && d->failure == 0 &&
 	       json_walk_next(&w, &key, &value) == 1) {
 		if (value.type == JSON_OBJECT)
-			error = read_choice(s, value, place, d);
+			error = read_choice(s, value, place, usage, d);
 		place++;
 	}
 	return error;
@@ -317,11 +317,31 @@ static void mend_choices(const struct chunk *c, struct json object, struct decod
 			     c->any_kept ? SL_LIT(",\"choices\":[]") : SL_LIT("\"choices\":[]"));
 }
 
+/* Moonshot counts in the choice, where nobody else looks. */
+static void move_usage(struct chunk *c, struct json object, struct json usage, struct decoded *d)
+{
+	struct sl_slice name = SL_LIT(",\"usage\":");
+	char *p;
+
+	if (c->usage.type == JSON_NULL) {
+		decoded_replace(d, c->usage, usage.raw);
+	} else {
+		p = decoded_alloc(d, name.n + usage.raw.n);
+		if (!p)
+			return;
+		memcpy(p, name.p, name.n);
+		memcpy(p + name.n, usage.raw.p, usage.raw.n);
+		decoded_edit(d, object.raw.p + object.raw.n - 1, 0,
+			     sl_slice(p, name.n + usage.raw.n));
+	}
+	c->usage = usage;
+}
+
 static int decode_chunk(void *state, const struct message *m, struct json object, struct decoded *d)
 {
 	struct openai *s = state;
 	struct chunk c;
-	struct json error;
+	struct json error, usage = {0};
 	bool has_usage;
 
 	read_chunk(&c, object, d);
@@ -330,7 +350,7 @@ static int decode_chunk(void *state, const struct message *m, struct json object
 		if (m->stray || (c.choices.type == JSON_NONE && json_is(c.type, "ping")))
 			return VERDICT_SKIP;
 		read_meta(s, &c, d);
-		error = read_choices(s, c.choices, d);
+		error = read_choices(s, c.choices, &usage, d);
 	}
 	if (error.type != JSON_NONE) {
 		int r = upstream_error_take(&d->error, error, s->client_key);
@@ -338,6 +358,8 @@ static int decode_chunk(void *state, const struct message *m, struct json object
 		return r < 0 ? r : VERDICT_FAILED;
 	}
 	mend_choices(&c, object, d);
+	if (usage.type == JSON_OBJECT && c.usage.type != JSON_OBJECT)
+		move_usage(&c, object, usage, d);
 	has_usage = openai_read_usage(c.usage, c.x_groq, d);
 	if (has_usage && (c.choices.type != JSON_ARRAY || decoded_is_empty(c.choices)))
 		d->flags |= SL_ENTRY_USAGE_ONLY;

@@ -159,7 +159,7 @@ static void mend_parts(struct delta *delta, struct decoded *d)
 	}
 }
 
-/* OpenRouter's reasoning in parts: of use where it is not told as a text as well. */
+/* The texts of OpenRouter's reasoning in parts. */
 static struct json join_details(struct json details, struct decoded *d)
 {
 	struct json string = {.type = JSON_STRING};
@@ -179,6 +179,29 @@ static struct json join_details(struct json details, struct decoded *d)
 	return d->failure ? (struct json){0} : string;
 }
 
+/* Those count where there is no text beside them, and are put where clients look for one. */
+static void mend_details(struct delta *delta, struct json object, struct decoded *d)
+{
+	struct sl_slice name = SL_LIT("\"reasoning_content\":");
+	struct json text = join_details(delta->details, d);
+	char *p;
+
+	if (!is_text(text))
+		return;
+	if (delta->reasoning[0].type != JSON_NONE) {
+		decoded_replace(d, delta->reasoning[0], text.raw);
+	} else {
+		p = decoded_alloc(d, name.n + text.raw.n + 1);
+		if (!p)
+			return;
+		memcpy(p, name.p, name.n);
+		memcpy(p + name.n, text.raw.p, text.raw.n);
+		p[name.n + text.raw.n] = ',';
+		decoded_edit(d, object.raw.p + 1, 0, sl_slice(p, name.n + text.raw.n + 1));
+	}
+	delta->reasoning[0] = text;
+}
+
 void openai_read_delta(struct openai_choice *c, struct json object, uint64_t seed,
 		       struct decoded *d)
 {
@@ -189,9 +212,9 @@ void openai_read_delta(struct openai_choice *c, struct json object, uint64_t see
 	if (delta.content.type == JSON_ARRAY)
 		mend_parts(&delta, d);
 	/* Some servers send the same twice, under the old name and the new. */
+	if (delta.details.type == JSON_ARRAY && !is_text(preferred(&delta)))
+		mend_details(&delta, object, d);
 	reasoning = preferred(&delta);
-	if (!is_text(reasoning) && delta.details.type == JSON_ARRAY)
-		reasoning = join_details(delta.details, d);
 	decoded_add_text(d, SL_EVENT_REASONING, c->index,
 			 decoded_string(d, reasoning, &c->reasoning_half));
 	decoded_add_text(d, SL_EVENT_TEXT, c->index,
