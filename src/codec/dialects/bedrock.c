@@ -280,6 +280,14 @@ static int64_t with_cache(int64_t input, int64_t read, int64_t write)
 	return input;
 }
 
+/* Where there is no sum of their own. */
+static void add_up(struct sl_usage *u)
+{
+	if (u->total < 0 && u->prompt >= 0 && u->completion >= 0 &&
+	    __builtin_add_overflow(u->prompt, u->completion, &u->total))
+		u->total = -1;
+}
+
 static int read_metadata(struct bedrock_converse *s, struct json event, struct decoded *d)
 {
 	struct json usage = json_get(event, "usage");
@@ -292,6 +300,7 @@ static int read_metadata(struct bedrock_converse *s, struct json event, struct d
 	e.usage.cache_write = count_of(usage, "cacheWriteInputTokens");
 	e.usage.prompt =
 		with_cache(count_of(usage, "inputTokens"), e.usage.cached, e.usage.cache_write);
+	add_up(&e.usage);
 	if (!sl_usage_known(&e.usage))
 		return VERDICT_SKIP;
 	decoded_add(d, &e);
@@ -957,6 +966,7 @@ static bool add_metrics(const struct anthropic_counts *told, struct json metrics
 	e.usage.prompt = with_cache(count_of(metrics, "inputTokenCount"), e.usage.cached,
 				    e.usage.cache_write);
 	e.usage.completion = count_of(metrics, "outputTokenCount");
+	add_up(&e.usage);
 	if (!sl_usage_known(&e.usage))
 		return false;
 	decoded_add(d, &e);
