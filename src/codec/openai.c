@@ -28,7 +28,11 @@ bool openai_is_complete(const void *state)
 {
 	const struct openai *s = state;
 
-	return s->finished;
+	for (size_t i = 0; i < s->n_choices; i++) {
+		if (!s->choices[i].finished)
+			return false;
+	}
+	return s->n_choices > 0;
 }
 
 /* The members of a chunk that mean something to us. */
@@ -181,8 +185,7 @@ static void flush_half(uint32_t *half, enum sl_event_kind kind, uint32_t choice,
 	*half = 0;
 }
 
-static void read_finish(struct openai *s, struct openai_choice *c, struct json reason,
-			struct decoded *d)
+static void read_finish(struct openai_choice *c, struct json reason, struct decoded *d)
 {
 	struct sl_slice native = decoded_string(d, reason, NULL);
 
@@ -192,7 +195,7 @@ static void read_finish(struct openai *s, struct openai_choice *c, struct json r
 	flush_half(&c->text_half, SL_EVENT_TEXT, c->index, d);
 	flush_half(&c->refusal_half, SL_EVENT_REFUSAL, c->index, d);
 	tool_calls_finish(&c->tools, c->index, d);
-	s->finished = true;
+	c->finished = true;
 	decoded_add(d, &(struct sl_event){
 			       .kind = SL_EVENT_FINISH,
 			       .choice = c->index,
@@ -280,7 +283,7 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 				 decoded_string(d, text, &c->text_half));
 	if (logprobs.type == JSON_OBJECT)
 		openai_mend_logprobs(logprobs, d);
-	read_finish(s, c, finish, d);
+	read_finish(c, finish, d);
 	return error;
 }
 

@@ -43,6 +43,10 @@ bool gemini_is_complete(const void *state)
 {
 	const struct gemini *s = state;
 
+	for (size_t i = 0; i < GEMINI_CANDIDATES_MAX; i++) {
+		if (s->candidate[i].begun && !s->candidate[i].finished)
+			return false;
+	}
 	return s->finished;
 }
 
@@ -123,7 +127,7 @@ static struct sl_slice finish_reason(struct sl_slice native)
 static void add_finish(struct gemini *s, uint32_t choice, struct sl_slice reason,
 		       struct sl_slice native, struct decoded *d)
 {
-	s->finished = true;
+	s->finished = s->candidate[choice].finished = true;
 	decoded_add(d, &(struct sl_event){
 			       .kind = SL_EVENT_FINISH,
 			       .choice = choice,
@@ -177,6 +181,7 @@ static int read_candidate(struct gemini *s, struct json candidate, struct decode
 		decoded_note(d, -SL_E_LIMIT);
 		return VERDICT_ENTRY;
 	}
+	s->candidate[choice].begun = true;
 	before = s->candidate[choice].n_calls;
 	json_walk_init(&parts, json_get2(candidate, "content", "parts"));
 	while (json_walk_next(&parts, &key, &part) == 1)
