@@ -363,14 +363,35 @@ static int take_clean_body(struct upstream_error *e, int http_status, struct sl_
 {
 	struct json json;
 
-	if (sl_slice_starts(body, "data:")) /* an event stream with one event */
-		body = sl_slice(body.p + 5, body.n - 5);
 	if (json_parse(body, &json) < 0)
 		return take_excerpt(e, http_status, body);
 	json = error_in_body(json);
 	if (json.type == JSON_NULL || json.raw.n <= 2)
 		return take_excerpt(e, http_status, (struct sl_slice){0});
 	return take_value(e, http_status, json, client_key);
+}
+
+/* What the first event says of a body that is an event stream; else the body as it is. */
+static struct sl_slice event_data(struct sl_slice body)
+{
+	struct sl_slice left = body;
+	const char *end;
+	struct json json;
+
+	while (sl_slice_starts(left, "event:") || sl_slice_starts(left, ":") ||
+	       sl_slice_starts(left, "\n")) {
+		end = memchr(left.p, '\n', left.n);
+		if (!end)
+			return body;
+		left = sl_slice(end + 1, left.n - (size_t)(end + 1 - left.p));
+	}
+	if (!sl_slice_starts(left, "data:"))
+		return body;
+	left = sl_slice(left.p + 5, left.n - 5);
+	end = memchr(left.p, '\n', left.n);
+	if (end && json_parse(sl_slice(left.p, (size_t)(end - left.p)), &json) == 0)
+		left.n = (size_t)(end - left.p);
+	return left;
 }
 
 /* Google calls a wrong key a bad request. */
@@ -395,7 +416,7 @@ int upstream_error_take_body(struct upstream_error *e, int http_status, struct s
 					  "proxy does not follow");
 	if (!client_key && is_about_key(http_status, body))
 		return say_auth(e, http_status);
-	r = put_clean(&clean, body);
+	r = put_clean(&clean, event_data(body));
 	if (r == 0)
 		r = take_clean_body(e, http_status, sl_buf_slice(&clean), client_key);
 	sl_buf_fini(&clean);
