@@ -149,12 +149,10 @@ int reader_say_failed(struct sl_reader *r, const char *code, const char *message
 /* A decoder's verdict, or its failure, as a result of _next; 0 for a message that was skipped. */
 int reader_give(struct sl_reader *r, int verdict, struct sl_entry *entry)
 {
-	switch (verdict) {
+	r->failing = verdict == VERDICT_ENTRY_FAILED;
+	switch (r->failing ? VERDICT_ENTRY : verdict) {
 	case VERDICT_SKIP:
 		return 0;
-	case VERDICT_ENTRY_FAILED:
-		r->failing = true;
-		/* fall through */
 	case VERDICT_ENTRY:
 		*entry = (struct sl_entry){
 			.flags = r->decoded.flags,
