@@ -118,6 +118,23 @@ int decoded_line(struct decoded *d, struct sl_slice data, struct json *object)
 	return 1;
 }
 
+struct sl_slice decoded_unwrap(struct sl_slice data)
+{
+	struct json array, first, other;
+	struct json_walk w;
+	struct sl_slice key;
+
+	if (data.n == 0 || *data.p != '[' || json_parse(data, &array) < 0)
+		return data;
+	json_walk_init(&w, array);
+	if (json_walk_next(&w, &key, &first) != 1 || first.type != JSON_OBJECT)
+		return data;
+	if (!upstream_error_is_set(json_get(first, "error")) &&
+	    json_walk_next(&w, &key, &other) == 1)
+		return data;
+	return first.raw;
+}
+
 void decoded_add(struct decoded *d, const struct sl_event *e)
 {
 	if (d->n_events == d->cap_events) {
@@ -146,6 +163,24 @@ void decoded_add_text(struct decoded *d, enum sl_event_kind kind, uint32_t choic
 {
 	if (text.n > 0)
 		decoded_add(d, &(struct sl_event){.kind = kind, .choice = choice, .s[0] = text});
+}
+
+void decoded_end_pieces(struct decoded *d, struct decoded_tail *t, uint32_t choice)
+{
+	if (t->half)
+		decoded_add_text(d, t->kind, choice, SL_LIT("\xef\xbf\xbd"));
+	t->half = 0;
+}
+
+void decoded_add_piece(struct decoded *d, struct decoded_tail *t, enum sl_event_kind kind,
+		       uint32_t choice, struct json text)
+{
+	if (text.type != JSON_STRING || text.raw.n <= 2)
+		return;
+	if (t->kind != kind)
+		decoded_end_pieces(d, t, choice);
+	t->kind = kind;
+	decoded_add_text(d, kind, choice, decoded_string(d, text, &t->half));
 }
 
 void decoded_end_part(struct decoded *d, enum sl_event_kind kind, uint32_t choice, uint32_t index)
@@ -255,7 +290,9 @@ int decoded_take_error(struct decoded *d, const struct message *m, struct json o
 	struct json error = json_get(object, "error");
 	int r;
 
-	if (!upstream_error_is_set(error)) {
+	if (upstream_error_is_set(error)) {
+		error = upstream_error_described(error, object);
+	} else {
 		if (!m->stray && !sl_slice_is(m->name, "error"))
 			return VERDICT_SKIP;
 		error = upstream_error_find(object);
@@ -298,7 +335,7 @@ static int read_object(struct decoded *d, const struct message *m, struct json o
 	splice_init(&edits);
 	d->edits = &edits;
 	r = walk(state, m, object, d);
-	if (r == VERDICT_ENTRY) {
+	if (r == VERDICT_ENTRY || r == VERDICT_ENTRY_FAILED) {
 		int mended = decoded_mend(d);
 
 		if (mended < 0)
@@ -311,6 +348,20 @@ static int read_object(struct decoded *d, const struct message *m, struct json o
 	return r;
 }
 
+/* An event that is named an error has no object in it: words, or a string. */
+static int take_words(struct decoded *d, struct sl_slice data)
+{
+	struct json words;
+	int r;
+
+	if (utf8_valid_prefix(data) == data.n && json_parse(data, &words) == 0 &&
+	    words.type == JSON_STRING)
+		r = upstream_error_take(&d->error, words, true);
+	else
+		r = upstream_error_take_text(&d->error, data);
+	return r < 0 ? r : VERDICT_FAILED;
+}
+
 int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *walk, void *state)
 {
 	struct json object;
@@ -318,7 +369,7 @@ int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *wa
 
 	if (!m->stray && is_blank(m->data))
 		return VERDICT_SKIP;
-	r = decoded_line(d, m->data, &object);
+	r = decoded_line(d, decoded_unwrap(m->data), &object);
 	if (r < 0)
 		return r;
 	if (r == 1)
@@ -326,10 +377,8 @@ int decoded_read(struct decoded *d, const struct message *m, decoded_walk_fn *wa
 	/* Whatever a ping holds, it says no more than that somebody is there. */
 	if (m->stray || sl_slice_is(m->name, "ping"))
 		return VERDICT_SKIP;
-	if (sl_slice_is(m->name, "error")) {
-		r = upstream_error_take_text(&d->error, m->data);
-		return r < 0 ? r : VERDICT_FAILED;
-	}
+	if (sl_slice_is(m->name, "error"))
+		return take_words(d, m->data);
 	return decoded_fail(d, SL_CODE_BAD_FRAME,
 			    "the upstream sent a frame that is no JSON object");
 }

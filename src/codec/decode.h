@@ -30,10 +30,11 @@ struct message {
 
 /* What a decoder says of a message. */
 enum verdict {
-	VERDICT_SKIP,   /* nothing of it goes on */
-	VERDICT_ENTRY,  /* an entry: flags, frame and events are filled in */
-	VERDICT_END,    /* the dialect's end mark */
-	VERDICT_FAILED, /* error is filled in */
+	VERDICT_SKIP,         /* nothing of it goes on */
+	VERDICT_ENTRY,        /* an entry: flags, frame and events are filled in */
+	VERDICT_END,          /* the dialect's end mark */
+	VERDICT_FAILED,       /* error is filled in */
+	VERDICT_ENTRY_FAILED, /* an entry, and it is the last: error is filled in as well */
 };
 
 /* More events than this in one frame are an attack, or a fault. */
@@ -56,6 +57,12 @@ struct decoded {
 	int failure;          /* the first one of a walk: it is asked for once, at the end */
 };
 
+/* What a text ends with that comes in pieces. Zeroes are a valid empty one. */
+struct decoded_tail {
+	uint32_t half; /* of a surrogate pair, which the next piece may complete */
+	enum sl_event_kind kind;
+};
+
 void decoded_init(struct decoded *d, size_t max_bytes);
 void decoded_fini(struct decoded *d);
 
@@ -65,6 +72,10 @@ void decoded_reset(struct decoded *d);
 /* Makes `data` one clean line and reads it. 1: *object is the JSON object that it is, and d->frame
  * are its bytes. 0: it is none. -SL_E_NOMEM. */
 int decoded_line(struct decoded *d, struct sl_slice data, struct json *object);
+
+/* Google wraps errors in an array, of which all others know nothing: the object that is the only
+ * element of an array, or an error and its first; any other bytes as they are. */
+struct sl_slice decoded_unwrap(struct sl_slice data);
 
 /* What a dialect makes of a message that is an object: an enum verdict, or -SL_E_NOMEM. */
 typedef int decoded_walk_fn(void *state, const struct message *m, struct json object,
@@ -90,6 +101,11 @@ void decoded_add(struct decoded *d, const struct sl_event *e);
 /* The same for the events that are nothing but a text; none when it is empty. */
 void decoded_add_text(struct decoded *d, enum sl_event_kind kind, uint32_t choice,
 		      struct sl_slice text);
+/* Adds a text that comes in pieces, of one kind after the other. */
+void decoded_add_piece(struct decoded *d, struct decoded_tail *t, enum sl_event_kind kind,
+		       uint32_t choice, struct json text);
+/* Nothing more comes of it: a half of a pair stays one. */
+void decoded_end_pieces(struct decoded *d, struct decoded_tail *t, uint32_t choice);
 /* n bytes that stay; NULL without memory. */
 char *decoded_alloc(struct decoded *d, size_t n);
 /* The unescaped string `v`, empty when it is no string; `half` as for json_string(). */
@@ -120,6 +136,12 @@ static inline bool decoded_is_empty(struct json v)
 
 	json_walk_init(&w, v);
 	return json_walk_next(&w, &key, &item) == 0;
+}
+
+/* VERDICT_FAILED for what has said something before it failed, or in the same message. */
+static inline int decoded_failed(const struct decoded *d)
+{
+	return d->n_events > 0 ? VERDICT_ENTRY_FAILED : VERDICT_FAILED;
 }
 
 /* VERDICT_FAILED with an error in our own words, or -SL_E_NOMEM. */

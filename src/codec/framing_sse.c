@@ -1,10 +1,10 @@
 /*
  * Server-sent events, and what LLM servers put between them. A standard reader ignores a line with
  * an unknown field name; here a JSON object that begins on such a line, over one line or many,
- * and `error: {…}`, become stray messages (the latter named error).
+ * one in an array, and `error: {…}`, become stray messages (the latter named error).
  *
- *	stray line with { at its start ─▶ gathering ─(next event, end of the body)─▶ stray message
- *	                                  ╰─ complete on that line already ────────▶ stray message
+ *	stray line with { or [ at its start ─▶ gathering ─(next event, end of the body)─▶ stray message
+ *	                                       ╰─ complete on that line already ────────▶ stray message
  */
 #include "codec/framing.h"
 
@@ -54,6 +54,13 @@ static struct sl_slice without_space(struct sl_slice s)
 	return s;
 }
 
+/* An end mark without its field is none. */
+static bool begins_json(struct sl_slice line)
+{
+	return line.n > 0 &&
+	       (*line.p == '{' || (*line.p == '[' && !sl_slice_starts(line, "[DONE")));
+}
+
 static int give_stray(const struct sse *s, struct sl_slice data, struct message *m)
 {
 	*m = (struct message){.data = data, .stray = true};
@@ -79,7 +86,7 @@ static int take_stray(struct sse *s, struct sl_slice line, struct message *m)
 		s->named_error = sl_slice_starts(line, "error:");
 		if (s->named_error)
 			line = without_space(sl_slice(line.p + 6, line.n - 6));
-		if (line.n == 0 || *line.p != '{')
+		if (!begins_json(line))
 			return 0;
 		if (json_parse(line, &json) == 0)
 			return give_stray(s, line, m);

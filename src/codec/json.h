@@ -14,8 +14,9 @@
 #include <sluice/buf.h>
 #include <sluice/slice.h>
 
-/* Nothing that is nested deeper is read. */
-#define JSON_DEPTH_MAX 256
+/* Nothing that is nested deeper is read: of what clients send, and of what upstreams do. */
+#define JSON_DEPTH_MAX       256
+#define JSON_PARSE_DEPTH_MAX 2048
 
 struct json_limits {
 	uint32_t depth;  /* nesting, the top-level array or object is 1; at most JSON_DEPTH_MAX */
@@ -57,7 +58,7 @@ struct json {
 
 /* Reads the value that `text` consists of (white space around it allowed). Validates all of it,
  * leniently where upstreams are sloppy: equal keys, any UTF-8, lone surrogates and \u0000 pass. 0,
- * -SL_E_SYNTAX, or -SL_E_LIMIT when nested deeper than JSON_DEPTH_MAX. */
+ * -SL_E_SYNTAX, or -SL_E_LIMIT when nested deeper than JSON_PARSE_DEPTH_MAX. */
 int json_parse(struct sl_slice text, struct json *out);
 
 /* Walks over the members of an object, or the elements of an array, that json_parse (or a walk)

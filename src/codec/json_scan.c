@@ -27,7 +27,7 @@ struct scan {
 	struct gate *gate; /* NULL: lenient */
 	struct json_fault fault;
 	uint32_t depth;
-	char closer[JSON_DEPTH_MAX]; /* the bracket that closes the container at each depth */
+	char closer[JSON_PARSE_DEPTH_MAX]; /* the bracket that closes the container at each depth */
 };
 
 /* Everything that knows whether it is lenient has to be inlined into its two uses. */
@@ -212,7 +212,7 @@ BOTH int take_key(struct scan *s)
 
 BOTH int open_container(struct scan *s)
 {
-	uint32_t limit = JSON_DEPTH_MAX;
+	uint32_t limit = s->gate ? JSON_DEPTH_MAX : JSON_PARSE_DEPTH_MAX;
 
 	if (s->gate && s->gate->limits.depth < limit)
 		limit = s->gate->limits.depth;

@@ -28,7 +28,11 @@ bool openai_is_complete(const void *state)
 {
 	const struct openai *s = state;
 
-	return s->finished;
+	for (size_t i = 0; i < s->n_choices; i++) {
+		if (!s->choices[i].finished)
+			return false;
+	}
+	return s->n_choices > 0;
 }
 
 /* The members of a chunk that mean something to us. */
@@ -106,7 +110,7 @@ static struct json find_error(const struct chunk *c, struct json object, const s
 	bool named = sl_slice_is(m->name, "error");
 
 	if (c->error.type != JSON_NONE)
-		return c->error;
+		return upstream_error_described(c->error, object);
 	if (upstream_error_is_set(error))
 		return error;
 	if (json_is(c->object, "error"))
@@ -181,8 +185,7 @@ static void flush_half(uint32_t *half, enum sl_event_kind kind, uint32_t choice,
 	*half = 0;
 }
 
-static void read_finish(struct openai *s, struct openai_choice *c, struct json reason,
-			struct decoded *d)
+static void read_finish(struct openai_choice *c, struct json reason, struct decoded *d)
 {
 	struct sl_slice native = decoded_string(d, reason, NULL);
 
@@ -192,7 +195,7 @@ static void read_finish(struct openai *s, struct openai_choice *c, struct json r
 	flush_half(&c->text_half, SL_EVENT_TEXT, c->index, d);
 	flush_half(&c->refusal_half, SL_EVENT_REFUSAL, c->index, d);
 	tool_calls_finish(&c->tools, c->index, d);
-	s->finished = true;
+	c->finished = true;
 	decoded_add(d, &(struct sl_event){
 			       .kind = SL_EVENT_FINISH,
 			       .choice = c->index,
@@ -224,14 +227,26 @@ static uint32_t mend_choice_index(struct json choice, struct json index, uint32_
 	return place;
 }
 
-/* An error that the choice itself holds, or type JSON_NONE. */
+/* Servers that do not stream put all of an answer into one chunk, as if there were no stream. Where
+ * there was one, such a message says it all again. */
+static struct json message_as_delta(struct openai_choice *c, struct sl_slice key,
+				    struct json message, struct decoded *d)
+{
+	if (c->begun || message.type != JSON_OBJECT)
+		return (struct json){0};
+	decoded_edit(d, key.p, key.n, SL_LIT("delta"));
+	return message;
+}
+
+/* An error that the choice itself holds, or type JSON_NONE. *usage are the counts that it holds. */
 static struct json read_choice(struct openai *s, struct json choice, uint32_t place,
-			       struct decoded *d)
+			       struct json *usage, struct decoded *d)
 {
 	struct json index = {0}, delta = {0}, text = {0}, finish = {0}, logprobs = {0}, error = {0};
+	struct json message = {0};
 	struct json_walk w;
 	struct json value;
-	struct sl_slice key;
+	struct sl_slice key, message_key = {0};
 	struct openai_choice *c;
 
 	json_walk_init(&w, choice);
@@ -246,6 +261,10 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 			logprobs = value;
 		else if (sl_slice_is(key, "text"))
 			text = value;
+		else if (sl_slice_is(key, "message"))
+			message = value, message_key = key;
+		else if (sl_slice_is(key, "usage"))
+			*usage = value;
 		else if (sl_slice_is(key, "error") && upstream_error_is_set(value))
 			error = value;
 	}
@@ -254,6 +273,9 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 	c = choice_at(s, mend_choice_index(choice, index, place, d), d);
 	if (!c)
 		return error;
+	if (delta.type == JSON_NONE && text.type == JSON_NONE)
+		delta = message_as_delta(c, message_key, message, d);
+	c->begun |= delta.type == JSON_OBJECT;
 	if (delta.type == JSON_OBJECT)
 		openai_read_delta(c, delta, s->seed, d);
 	else
@@ -261,11 +283,12 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 				 decoded_string(d, text, &c->text_half));
 	if (logprobs.type == JSON_OBJECT)
 		openai_mend_logprobs(logprobs, d);
-	read_finish(s, c, finish, d);
+	read_finish(c, finish, d);
 	return error;
 }
 
-static struct json read_choices(struct openai *s, struct json choices, struct decoded *d)
+static struct json read_choices(struct openai *s, struct json choices, struct json *usage,
+				struct decoded *d)
 {
 	struct json error = {0}, value;
 	struct json_walk w;
@@ -278,7 +301,7 @@ static struct json read_choices(struct openai *s, struct json choices, struct de
 	while (error.type == JSON_NONE && d->failure == 0 &&
 	       json_walk_next(&w, &key, &value) == 1) {
 		if (value.type == JSON_OBJECT)
-			error = read_choice(s, value, place, d);
+			error = read_choice(s, value, place, usage, d);
 		place++;
 	}
 	return error;
@@ -297,11 +320,31 @@ static void mend_choices(const struct chunk *c, struct json object, struct decod
 			     c->any_kept ? SL_LIT(",\"choices\":[]") : SL_LIT("\"choices\":[]"));
 }
 
+/* Moonshot counts in the choice, where nobody else looks. */
+static void move_usage(struct chunk *c, struct json object, struct json usage, struct decoded *d)
+{
+	struct sl_slice name = SL_LIT(",\"usage\":");
+	char *p;
+
+	if (c->usage.type == JSON_NULL) {
+		decoded_replace(d, c->usage, usage.raw);
+	} else {
+		p = decoded_alloc(d, name.n + usage.raw.n);
+		if (!p)
+			return;
+		memcpy(p, name.p, name.n);
+		memcpy(p + name.n, usage.raw.p, usage.raw.n);
+		decoded_edit(d, object.raw.p + object.raw.n - 1, 0,
+			     sl_slice(p, name.n + usage.raw.n));
+	}
+	c->usage = usage;
+}
+
 static int decode_chunk(void *state, const struct message *m, struct json object, struct decoded *d)
 {
 	struct openai *s = state;
 	struct chunk c;
-	struct json error;
+	struct json error, usage = {0};
 	bool has_usage;
 
 	read_chunk(&c, object, d);
@@ -310,7 +353,7 @@ static int decode_chunk(void *state, const struct message *m, struct json object
 		if (m->stray || (c.choices.type == JSON_NONE && json_is(c.type, "ping")))
 			return VERDICT_SKIP;
 		read_meta(s, &c, d);
-		error = read_choices(s, c.choices, d);
+		error = read_choices(s, c.choices, &usage, d);
 	}
 	if (error.type != JSON_NONE) {
 		int r = upstream_error_take(&d->error, error, s->client_key);
@@ -318,6 +361,8 @@ static int decode_chunk(void *state, const struct message *m, struct json object
 		return r < 0 ? r : VERDICT_FAILED;
 	}
 	mend_choices(&c, object, d);
+	if (usage.type == JSON_OBJECT && c.usage.type != JSON_OBJECT)
+		move_usage(&c, object, usage, d);
 	has_usage = openai_read_usage(c.usage, c.x_groq, d);
 	if (has_usage && (c.choices.type != JSON_ARRAY || decoded_is_empty(c.choices)))
 		d->flags |= SL_ENTRY_USAGE_ONLY;

@@ -21,6 +21,8 @@
 struct openai_choice {
 	uint32_t index;
 	bool role_given;
+	bool begun;    /* there was a delta */
+	bool finished; /* … and a finish reason */
 	/* first halves of surrogate pairs that wait for their second one */
 	uint32_t text_half, reasoning_half, refusal_half;
 	struct tool_calls tools;
@@ -29,7 +31,6 @@ struct openai_choice {
 struct openai {
 	bool client_key;
 	bool meta_given;
-	bool finished; /* some choice had a finish reason */
 	uint64_t seed; /* made of the response's id */
 	struct openai_choice *choices;
 	size_t n_choices, cap_choices;

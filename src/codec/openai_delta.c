@@ -4,7 +4,7 @@
 #include <sluice/error.h>
 
 struct delta {
-	struct json content, refusal, tool_calls, function_call;
+	struct json content, refusal, tool_calls, function_call, details;
 	struct json reasoning[RELATIVES_REASONING];
 };
 
@@ -47,6 +47,8 @@ static void read_members(struct openai_choice *c, struct json object, struct del
 			delta->refusal = m.value;
 		else if (members_at(&m, "function_call"))
 			delta->function_call = m.value;
+		else if (members_at(&m, "reasoning_details"))
+			delta->details = m.value;
 		else
 			keep_reasoning(delta, &m);
 	}
@@ -157,6 +159,49 @@ static void mend_parts(struct delta *delta, struct decoded *d)
 	}
 }
 
+/* The texts of OpenRouter's reasoning in parts. */
+static struct json join_details(struct json details, struct decoded *d)
+{
+	struct json string = {.type = JSON_STRING};
+	struct json_walk w;
+	struct json detail;
+	struct sl_slice key;
+
+	d->piece.len = 0;
+	decoded_note(d, sl_buf_putc(&d->piece, '"'));
+	json_walk_init(&w, details);
+	while (json_walk_next(&w, &key, &detail) == 1) {
+		put_part(&d->piece, json_get(detail, "text"), d);
+		put_part(&d->piece, json_get(detail, "summary"), d);
+	}
+	decoded_note(d, sl_buf_putc(&d->piece, '"'));
+	string.raw = decoded_keep_piece(d);
+	return d->failure ? (struct json){0} : string;
+}
+
+/* Those count where there is no text beside them, and are put where clients look for one. */
+static void mend_details(struct delta *delta, struct json object, struct decoded *d)
+{
+	struct sl_slice name = SL_LIT("\"reasoning_content\":");
+	struct json text = join_details(delta->details, d);
+	char *p;
+
+	if (!is_text(text))
+		return;
+	if (delta->reasoning[0].type != JSON_NONE) {
+		decoded_replace(d, delta->reasoning[0], text.raw);
+	} else {
+		p = decoded_alloc(d, name.n + text.raw.n + 1);
+		if (!p)
+			return;
+		memcpy(p, name.p, name.n);
+		memcpy(p + name.n, text.raw.p, text.raw.n);
+		p[name.n + text.raw.n] = ',';
+		decoded_edit(d, object.raw.p + 1, 0, sl_slice(p, name.n + text.raw.n + 1));
+	}
+	delta->reasoning[0] = text;
+}
+
 void openai_read_delta(struct openai_choice *c, struct json object, uint64_t seed,
 		       struct decoded *d)
 {
@@ -167,6 +212,8 @@ void openai_read_delta(struct openai_choice *c, struct json object, uint64_t see
 	if (delta.content.type == JSON_ARRAY)
 		mend_parts(&delta, d);
 	/* Some servers send the same twice, under the old name and the new. */
+	if (delta.details.type == JSON_ARRAY && !is_text(preferred(&delta)))
+		mend_details(&delta, object, d);
 	reasoning = preferred(&delta);
 	decoded_add_text(d, SL_EVENT_REASONING, c->index,
 			 decoded_string(d, reasoning, &c->reasoning_half));

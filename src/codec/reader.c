@@ -161,7 +161,8 @@ static void restore_names(const struct sl_reader *r)
 /* A decoder's verdict, or its failure, as a result of _next; 0 for a message that was skipped. */
 int reader_give(struct sl_reader *r, int verdict, struct sl_entry *entry)
 {
-	switch (verdict) {
+	r->failing = verdict == VERDICT_ENTRY_FAILED;
+	switch (r->failing ? VERDICT_ENTRY : verdict) {
 	case VERDICT_SKIP:
 		return 0;
 	case VERDICT_ENTRY:
@@ -351,6 +352,8 @@ int sl_reader_next(struct sl_reader *r, struct sl_entry *entry)
 {
 	if (r->ended)
 		return 0;
+	if (r->failing)
+		return reader_give_failed(r, &r->decoded.error, entry);
 	if (r->mode == MODE_OPEN) {
 		int result = open_mode(r);
 

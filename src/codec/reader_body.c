@@ -89,7 +89,9 @@ static int give_refusal(struct sl_reader *r, struct json object, struct sl_entry
 	struct json found = json_get(object, "error");
 	int result;
 
-	if (!upstream_error_is_set(found))
+	if (upstream_error_is_set(found))
+		found = upstream_error_described(found, object);
+	else
 		found = upstream_error_find(object);
 	if (found.type == JSON_NONE)
 		return give_bad_body(r, entry);
@@ -120,7 +122,7 @@ static int give_json(struct sl_reader *r, struct sl_entry *entry)
 
 	if (r->step == 0) {
 		decoded_reset(&r->decoded);
-		result = decoded_line(&r->decoded, sl_buf_slice(&r->body), &object);
+		result = decoded_line(&r->decoded, decoded_unwrap(sl_buf_slice(&r->body)), &object);
 		if (result == 0)
 			return give_bad_body(r, entry);
 		if (result == 1 && upstream_error_is_set(json_get(object, "error")))

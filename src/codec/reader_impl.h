@@ -20,6 +20,7 @@ struct sl_reader {
 	const char *in; /* fed, not yet used */
 	size_t in_len;
 	bool finished, faulty; /* _finish was called; with a fault */
+	bool failing;          /* the next entry is decoded.error */
 	bool ended;            /* the last entry has been given */
 	struct upstream_error fault;
 	struct decoded decoded;

@@ -98,7 +98,8 @@ struct sl_slice relatives_finish(struct sl_slice native)
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		if (sl_slice_is(native, words[i][0]))
+		if (native.n == strlen(words[i][0]) &&
+		    strncasecmp(native.p, words[i][0], native.n) == 0)
 			return sl_slice_str(words[i][1]);
 	}
 	return SL_LIT("stop");

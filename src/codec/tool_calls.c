@@ -2,8 +2,11 @@
  * Which call a fragment belongs to:
  *
  *	a known number ─▶ that call; but a new one when it comes with another id and a name
- *	                  (some servers number every call 0)
- *	a new number   ─▶ a new call
+ *	                  (some servers number every call 0), and the call with that id when
+ *	                  another has it and there is no name
+ *	a new number   ─▶ a new call; but the call with that id when there is no name, and the
+ *	                  last one when there is nothing but arguments (some servers count on
+ *	                  behind a first fragment)
  *	no number      ─▶ the call with that id; without an id: a new one if it has a name,
  *	                  else the last one
  */
@@ -87,7 +90,7 @@ static void read_fragment(struct fragment *f, struct json object)
 	}
 	if (f->index.type != JSON_NUMBER || json_int(f->index, &f->number) < 0 || f->number < 0)
 		f->number = NO_NUMBER;
-	if (is_text(f->id))
+	if (is_text(f->id) && !json_is(f->id, "null")) /* Mistral's SDK writes that for none */
 		f->id_hash = tool_calls_hash(0, f->id.raw);
 }
 
@@ -106,15 +109,20 @@ static uint32_t find(const struct tool_calls *t, int64_t number, uint64_t id_has
 /* The call that a fragment belongs to; t->n for a new one. */
 static uint32_t call_of(const struct tool_calls *t, const struct fragment *f)
 {
-	uint32_t at;
+	bool is_named = is_text(f->name);
+	uint32_t at, by_id;
 
 	if (f->number == NO_NUMBER && !f->id_hash)
-		return is_text(f->name) || t->n == t->legacy ? t->n : t->last;
+		return is_named || t->n == t->legacy ? t->n : t->last;
 	at = find(t, f->number, f->id_hash);
-	if (at < t->n && f->id_hash && t->call[at].id_hash && t->call[at].id_hash != f->id_hash &&
-	    is_text(f->name))
-		return t->n;
-	return at;
+	if (!f->id_hash && !is_named && at == t->n && is_text(f->arguments) && at > t->legacy)
+		return t->last;
+	if (!f->id_hash || (at < t->n && t->call[at].id_hash == f->id_hash))
+		return at;
+	by_id = is_named ? t->n : find(t, NO_NUMBER, f->id_hash);
+	if (by_id < t->n)
+		return by_id;
+	return at < t->n && t->call[at].id_hash && is_named ? t->n : at;
 }
 
 static struct tool_call *add_call(struct tool_calls *t, struct decoded *d)
@@ -376,8 +384,6 @@ void tool_calls_read_legacy(struct tool_calls *t, struct json function, uint32_t
 	if (is_new)
 		id = tool_calls_make_id(seed, choice, 0, d);
 	read_function(&f, function, "arguments");
-	if (f.arguments.type != JSON_STRING)
-		f.arguments = (struct json){0};
 	tell(t, &f, choice, 0, is_new, id, d);
 }
 

@@ -36,7 +36,7 @@ void tool_calls_fini(struct tool_calls *t);
 void tool_calls_read(struct tool_calls *t, struct json array, uint32_t choice, uint64_t seed,
 		     struct decoded *d);
 
-/* The `function_call` of old: one call without number, id and mending. Nothing when there were tool
+/* The `function_call` of old: one call without number and id. Nothing when there were tool
  * calls before: some servers say the same in both ways. */
 void tool_calls_read_legacy(struct tool_calls *t, struct json function, uint32_t choice,
 			    uint64_t seed, struct decoded *d);

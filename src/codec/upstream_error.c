@@ -91,6 +91,14 @@ bool upstream_error_is_set(struct json value)
 	}
 }
 
+struct json upstream_error_described(struct json error, struct json object)
+{
+	bool is_flag = error.type == JSON_TRUE || error.type == JSON_NUMBER;
+	struct json found = is_flag ? upstream_error_find(object) : error;
+
+	return found.type == JSON_NONE ? object : found;
+}
+
 struct json upstream_error_find(struct json object)
 {
 	struct json detail = json_get(object, "detail");
@@ -116,6 +124,7 @@ static int put_value(struct sl_buf *out, struct json v)
 static int put_refusal(struct sl_buf *out, struct json refusal)
 {
 	struct json msg = json_get(refusal, "msg"), at;
+	struct json message = json_get(refusal, "message");
 	struct json_walk w;
 	struct sl_slice key;
 	const char *between = "";
@@ -130,7 +139,9 @@ static int put_refusal(struct sl_buf *out, struct json refusal)
 	}
 	if (r == 0 && *between)
 		r = sl_buf_put_str(out, ": ");
-	return r == 0 ? put_value(out, msg.type == JSON_NONE ? refusal : msg) : r;
+	if (msg.type == JSON_NONE)
+		msg = message.type == JSON_STRING ? message : refusal;
+	return r == 0 ? put_value(out, msg) : r;
 }
 
 static int put_message(struct sl_buf *out, struct json v)
@@ -174,7 +185,7 @@ static int set_word(struct upstream_error *e, int which, struct json v, struct s
 	return r;
 }
 
-/* A number among the members that stands for an HTTP status, or 0. */
+/* A number among the members that stands for an HTTP status, or 0. Some write it as a string. */
 static int status_of_numbers(struct json object)
 {
 	static const char *const names[] = {"code", "status", "status_code"};
@@ -183,6 +194,8 @@ static int status_of_numbers(struct json object)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		struct json number = json_get(object, names[i]);
 
+		if (number.type == JSON_STRING && number.raw.n == 5)
+			(void)json_parse(sl_slice(number.raw.p + 1, 3), &number);
 		if (number.type == JSON_NUMBER && json_int(number, &n) == 0 && n >= 400 && n <= 599)
 			return (int)n;
 	}
@@ -226,9 +239,12 @@ static struct json type_of(struct json object)
 /* http_status 0: not known, the error tells. */
 static int take_value(struct upstream_error *e, int http_status, struct json v, bool client_key)
 {
+	struct json inner = json_get(v, "error");
 	struct sl_buf text = {.max = SIZE_MAX};
 	int r = begin(e, 0);
 
+	if (inner.type == JSON_OBJECT && json_get(v, "message").type != JSON_STRING)
+		v = inner; /* wrapped twice */
 	if (r == 0)
 		r = put_message(&text, v);
 	if (r == 0)
@@ -317,8 +333,8 @@ static struct json error_in_body(struct json body)
 	if (body.type != JSON_OBJECT)
 		return body;
 	error = json_get(body, "error");
-	if (upstream_error_is_set(error) && error.type != JSON_TRUE)
-		return error;
+	if (upstream_error_is_set(error))
+		return upstream_error_described(error, body);
 	error = upstream_error_find(body);
 	return error.type == JSON_NONE ? body : error;
 }
@@ -347,14 +363,35 @@ static int take_clean_body(struct upstream_error *e, int http_status, struct sl_
 {
 	struct json json;
 
-	if (sl_slice_starts(body, "data:")) /* an event stream with one event */
-		body = sl_slice(body.p + 5, body.n - 5);
 	if (json_parse(body, &json) < 0)
 		return take_excerpt(e, http_status, body);
 	json = error_in_body(json);
 	if (json.type == JSON_NULL || json.raw.n <= 2)
 		return take_excerpt(e, http_status, (struct sl_slice){0});
 	return take_value(e, http_status, json, client_key);
+}
+
+/* What the first event says of a body that is an event stream; else the body as it is. */
+static struct sl_slice event_data(struct sl_slice body)
+{
+	struct sl_slice left = body;
+	const char *end;
+	struct json json;
+
+	while (sl_slice_starts(left, "event:") || sl_slice_starts(left, ":") ||
+	       sl_slice_starts(left, "\n")) {
+		end = memchr(left.p, '\n', left.n);
+		if (!end)
+			return body;
+		left = sl_slice(end + 1, left.n - (size_t)(end + 1 - left.p));
+	}
+	if (!sl_slice_starts(left, "data:"))
+		return body;
+	left = sl_slice(left.p + 5, left.n - 5);
+	end = memchr(left.p, '\n', left.n);
+	if (end && json_parse(sl_slice(left.p, (size_t)(end - left.p)), &json) == 0)
+		left.n = (size_t)(end - left.p);
+	return left;
 }
 
 /* Google calls a wrong key a bad request. */
@@ -379,7 +416,7 @@ int upstream_error_take_body(struct upstream_error *e, int http_status, struct s
 					  "proxy does not follow");
 	if (!client_key && is_about_key(http_status, body))
 		return say_auth(e, http_status);
-	r = put_clean(&clean, body);
+	r = put_clean(&clean, event_data(body));
 	if (r == 0)
 		r = take_clean_body(e, http_status, sl_buf_slice(&clean), client_key);
 	sl_buf_fini(&clean);

@@ -52,6 +52,10 @@ int upstream_error_take_text(struct upstream_error *e, struct sl_slice text);
 /* Whether an `error` member means one: JavaScript clients ask `if (data.error)`. */
 bool upstream_error_is_set(struct json value);
 
+/* What describes an error that stands set in a member of `object`: true and numbers say only that
+ * there is one, its words stand beside them. */
+struct json upstream_error_described(struct json error, struct json object);
+
 /* Finds in an object without `error` what else is known to describe one: {"object":"error"},
  * {"detail":…} or a flat {"message"}. Type JSON_NONE when there is nothing of the kind. */
 struct json upstream_error_find(struct json object);

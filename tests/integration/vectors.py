@@ -35,7 +35,7 @@ def expected_text(value):
 
 
 def load(names=COMPATIBLE):
-    files = [DIRECTORY / "dialects" / f"{name}.json" for name in names] + [DIRECTORY / "quirks.json"]
+    files = [DIRECTORY / "dialects" / f"{name}.json" for name in names] + [DIRECTORY / "quirks.json", DIRECTORY / "more.json"]
     cases = [c for f in files for c in json.loads(f.read_text())["cases"]]
     return [c for c in cases if c["dialect"] in names]
 

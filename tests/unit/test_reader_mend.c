@@ -112,6 +112,26 @@ static const char *const mended[][2] = {
 	 "\"\"}}}]}",
 	 "{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":"
 	 "\"\"}}}]}"},
+	{"{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":"
+	 "{\"a\":1}}}}]}",
+	 "{\"choices\":[{\"index\":0,\"delta\":{\"function_call\":{\"name\":\"f\",\"arguments\":"
+	 "\"{\\\"a\\\":1}\"}}}]}"},
+	/* counts and reasoning where clients look for them */
+	{"{\"choices\":[{\"index\":0,\"usage\":{\"prompt_tokens\":1}}],\"usage\":null}",
+	 "{\"choices\":[{\"index\":0,\"usage\":{\"prompt_tokens\":1}}],\"usage\":"
+	 "{\"prompt_tokens\":1}}"},
+	{"{\"choices\":[{\"index\":0,\"usage\":{\"prompt_tokens\":1}}]}",
+	 "{\"choices\":[{\"index\":0,\"usage\":{\"prompt_tokens\":1}}],\"usage\":"
+	 "{\"prompt_tokens\":1}}"},
+	{"{\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":null,\"reasoning_details\":[{"
+	 "\"text\":"
+	 "\"a\"},{\"summary\":\"b\"},{\"data\":\"c\"}]}}]}",
+	 "{\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"ab\",\"reasoning\":null,"
+	 "\"reasoning_details\":[{\"text\":\"a\"},{\"summary\":\"b\"},{\"data\":\"c\"}]}}]}"},
+	{"{\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":null,\"reasoning_details\":"
+	 "[{\"text\":\"a\"}]}}]}",
+	 "{\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"a\",\"reasoning_details\":"
+	 "[{\"text\":\"a\"}]}}]}"},
 	/* more than one thing at a time */
 	{"{\"error\":null,\"created\":\"x\",\"choices\":[{\"delta\":{\"role\":\"\",\"content\":[]}}"
 	 "]}",

@@ -26,6 +26,7 @@ static const char *const files[] = {
 	"dialects/bedrock_converse.json",
 	"dialects/bedrock_invoke_anthropic.json",
 	"quirks.json",
+	"more.json",
 };
 #define N_FILES ((int)(sizeof(files) / sizeof(*files)))
 

@@ -114,9 +114,10 @@ static void set_number(struct decoded *d, struct json object, struct json member
 
 /* ---- Usage */
 
-/* 0 tokens of input or output are what servers write that do not know yet; no count of theirs is 0
- * in the end. null is no count either. */
-static void read_counts(struct anthropic_counts *c, struct json usage)
+/* 0 tokens of input or output are what servers write that do not know yet, and what is mended into
+ * a frame. Only with the first counts 0 of output is one: of a refusal there may be no other. null
+ * is no count either. */
+static void read_counts(struct anthropic_counts *c, struct json usage, bool first)
 {
 	const struct {
 		const char *name;
@@ -124,7 +125,7 @@ static void read_counts(struct anthropic_counts *c, struct json usage)
 		int64_t least;
 	} counts[] = {
 		{"input_tokens", &c->input, 1},
-		{"output_tokens", &c->output, 1},
+		{"output_tokens", &c->output, first && c->output < 0 ? 0 : 1},
 		{"cache_read_input_tokens", &c->cache_read, 0},
 		{"cache_creation_input_tokens", &c->cache_creation, 0},
 		{"thinking_tokens", &c->thinking, 0},
@@ -137,7 +138,7 @@ static void read_counts(struct anthropic_counts *c, struct json usage)
 	json_walk_init(&w, usage);
 	while (json_walk_next(&w, &key, &value) == 1) {
 		if (value.type == JSON_OBJECT && sl_slice_is(key, "output_tokens_details"))
-			read_counts(c, value);
+			read_counts(c, value, first);
 		if (json_int(value, &n) < 0 || n > COUNT_MAX)
 			continue;
 		for (size_t i = 0; i < COUNT(counts); i++) {
@@ -445,7 +446,7 @@ static int read_message_start(struct anthropic *s, const struct frame *f, struct
 		s->seed = tool_calls_hash(0, e.s[0]);
 		decoded_add(d, &e);
 	}
-	read_counts(&s->counts, usage);
+	read_counts(&s->counts, usage, true);
 	add_usage(&s->counts, d);
 	mend_usage(f->message, usage, "input_tokens", s->counts.input, d);
 	return VERDICT_ENTRY;
@@ -526,7 +527,7 @@ static int read_message_delta(struct anthropic *s, const struct frame *f, struct
 	e.s[1] = decoded_string(d, json_get(f->delta, "stop_reason"), NULL);
 	while (e.s[1].n && s->n_open > 0)
 		close_block(s, &s->open[0], d);
-	read_counts(&s->counts, f->usage);
+	read_counts(&s->counts, f->usage, false);
 	add_usage(&s->counts, d);
 	mend_usage(f->object, f->usage, "output_tokens", s->counts.output, d);
 	if (e.s[1].n) {
@@ -598,7 +599,7 @@ static struct json find_error(const struct frame *f, const struct message *m)
 	struct json found;
 
 	if (f->error.type != JSON_NONE)
-		return f->error;
+		return upstream_error_described(f->error, f->object);
 	if ((!named && !m->stray) || find_event(f->type))
 		return (struct json){0};
 	found = upstream_error_find(f->object);

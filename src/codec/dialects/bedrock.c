@@ -66,6 +66,8 @@ static void tell_end(const struct bedrock_block *b, struct decoded *d)
 	struct sl_slice replacement = SL_LIT("\xef\xbf\xbd");
 	bool is_call = b->kind == SL_EVENT_TOOL_ARGS;
 
+	if (!b->kind)
+		return;
 	if (b->half && is_call)
 		tell_arguments(b, replacement, d);
 	else if (b->half)
@@ -155,13 +157,17 @@ static int64_t number_of(struct json event)
 static int read_block_start(struct bedrock_converse *s, struct json event, struct decoded *d)
 {
 	struct json tool_use = json_get2(event, "start", "toolUse");
+	bool is_theirs = json_is(json_get(tool_use, "type"), "server_tool_use");
 	struct bedrock_block *b = find_block(s, number_of(event));
 
 	if (tool_use.type != JSON_OBJECT)
 		return VERDICT_SKIP;
 	if (b)
 		end_block(s, b, d);
-	begin_call(s, number_of(event), tool_use, d);
+	if (is_theirs) /* nobody but the upstream is to answer it */
+		begin_block(s, number_of(event), 0, d);
+	else
+		begin_call(s, number_of(event), tool_use, d);
 	return VERDICT_ENTRY;
 }
 
@@ -171,6 +177,9 @@ static void read_text(struct bedrock_converse *s, int64_t number, enum sl_event_
 	struct bedrock_block *b;
 
 	if (text.type != JSON_STRING)
+		return;
+	b = find_block(s, number);
+	if (b && !b->kind)
 		return;
 	b = block_of(s, number, kind, d);
 	if (b)
@@ -271,6 +280,14 @@ static int64_t with_cache(int64_t input, int64_t read, int64_t write)
 	return input;
 }
 
+/* Where there is no sum of their own. */
+static void add_up(struct sl_usage *u)
+{
+	if (u->total < 0 && u->prompt >= 0 && u->completion >= 0 &&
+	    __builtin_add_overflow(u->prompt, u->completion, &u->total))
+		u->total = -1;
+}
+
 static int read_metadata(struct bedrock_converse *s, struct json event, struct decoded *d)
 {
 	struct json usage = json_get(event, "usage");
@@ -283,6 +300,7 @@ static int read_metadata(struct bedrock_converse *s, struct json event, struct d
 	e.usage.cache_write = count_of(usage, "cacheWriteInputTokens");
 	e.usage.prompt =
 		with_cache(count_of(usage, "inputTokens"), e.usage.cached, e.usage.cache_write);
+	add_up(&e.usage);
 	if (!sl_usage_known(&e.usage))
 		return VERDICT_SKIP;
 	decoded_add(d, &e);
@@ -950,6 +968,7 @@ static bool add_metrics(const struct anthropic_counts *told, struct json metrics
 	e.usage.prompt = with_cache(count_of(metrics, "inputTokenCount"), e.usage.cached,
 				    e.usage.cache_write);
 	e.usage.completion = count_of(metrics, "outputTokenCount");
+	add_up(&e.usage);
 	if (!sl_usage_known(&e.usage))
 		return false;
 	decoded_add(d, &e);

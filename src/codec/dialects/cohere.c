@@ -229,10 +229,13 @@ static int read_message_end(struct cohere *s, struct json event, struct decoded 
 	struct sl_slice native = decoded_string(d, json_get(delta, "finish_reason"), NULL);
 	struct sl_slice reason = finish_reason(native);
 
-	if (upstream_error_is_set(error) || sl_slice_is(reason, "error"))
-		return fail(s, error, native, d);
 	close_part(s, d);
 	read_usage(json_get(delta, "usage"), d);
+	if (upstream_error_is_set(error) || sl_slice_is(reason, "error")) {
+		int r = fail(s, error, native, d);
+
+		return r == VERDICT_FAILED ? decoded_failed(d) : r;
+	}
 	s->finished = true;
 	decoded_add(d, &(struct sl_event){.kind = SL_EVENT_FINISH, .s = {reason, native}});
 	return VERDICT_ENTRY;

@@ -43,6 +43,10 @@ bool gemini_is_complete(const void *state)
 {
 	const struct gemini *s = state;
 
+	for (size_t i = 0; i < GEMINI_CANDIDATES_MAX; i++) {
+		if (s->candidate[i].begun && !s->candidate[i].finished)
+			return false;
+	}
 	return s->finished;
 }
 
@@ -79,11 +83,13 @@ static void read_part(struct gemini *s, uint32_t choice, struct json part, struc
 	bool thought = json_get(part, "thought").type == JSON_TRUE;
 
 	if (call.type == JSON_OBJECT) {
+		decoded_end_pieces(d, &s->candidate[choice].tail, choice);
 		read_call(s, choice, call, signature, d);
 		return;
 	}
-	decoded_add_text(d, thought ? SL_EVENT_REASONING : SL_EVENT_TEXT, choice,
-			 decoded_string(d, json_get(part, "text"), NULL));
+	decoded_add_piece(d, &s->candidate[choice].tail,
+			  thought ? SL_EVENT_REASONING : SL_EVENT_TEXT, choice,
+			  json_get(part, "text"));
 	decoded_add_text(d, SL_EVENT_SIGNATURE, choice, signature);
 }
 
@@ -121,7 +127,7 @@ static struct sl_slice finish_reason(struct sl_slice native)
 static void add_finish(struct gemini *s, uint32_t choice, struct sl_slice reason,
 		       struct sl_slice native, struct decoded *d)
 {
-	s->finished = true;
+	s->finished = s->candidate[choice].finished = true;
 	decoded_add(d, &(struct sl_event){
 			       .kind = SL_EVENT_FINISH,
 			       .choice = choice,
@@ -151,6 +157,7 @@ static int read_finish(struct gemini *s, uint32_t choice, struct json given, boo
 			add_finish(s, choice, SL_LIT("tool_calls"), SL_LIT("STOP"), d);
 		return VERDICT_ENTRY;
 	}
+	decoded_end_pieces(d, &c->tail, choice);
 	if (sl_slice_is(reason, "error"))
 		return fail(native, d);
 	c->stopped = sl_slice_is(native, "STOP");
@@ -174,6 +181,7 @@ static int read_candidate(struct gemini *s, struct json candidate, struct decode
 		decoded_note(d, -SL_E_LIMIT);
 		return VERDICT_ENTRY;
 	}
+	s->candidate[choice].begun = true;
 	before = s->candidate[choice].n_calls;
 	json_walk_init(&parts, json_get2(candidate, "content", "parts"));
 	while (json_walk_next(&parts, &key, &part) == 1)
@@ -244,30 +252,14 @@ static int read_response(void *state, const struct message *m, struct json respo
 		add_finish(s, 0, SL_LIT("content_filter"), blocked, d);
 	if (usage.type == JSON_OBJECT)
 		read_usage(&s->counts, usage, d);
-	return r;
-}
-
-/* An error comes within an array, too: the first of its elements, or the same bytes. */
-static struct sl_slice without_array(struct sl_slice data)
-{
-	struct json array, first;
-	struct json_walk w;
-	struct sl_slice key;
-
-	if (data.n == 0 || *data.p != '[' || json_parse(data, &array) < 0)
-		return data;
-	json_walk_init(&w, array);
-	return json_walk_next(&w, &key, &first) == 1 ? first.raw : data;
+	return r == VERDICT_FAILED ? decoded_failed(d) : r;
 }
 
 int gemini_decode(void *state, const struct message *m, struct decoded *d)
 {
-	struct message inner = *m;
-
 	if (!m->stray && message_is_done(m))
 		return gemini_is_complete(state) ? VERDICT_END : VERDICT_SKIP;
-	inner.data = without_array(m->data);
-	return decoded_read(d, &inner, read_response, state);
+	return decoded_read(d, m, read_response, state);
 }
 
 /* ---- The request */

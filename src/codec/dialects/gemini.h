@@ -11,7 +11,9 @@
 
 struct gemini_candidate {
 	uint32_t n_calls;
-	bool stopped; /* it finished of itself: with calls that means, because of them */
+	bool begun, finished; /* something was said, and there was a reason to finish */
+	bool stopped;         /* it finished of itself: with calls that means, because of them */
+	struct decoded_tail tail;
 };
 
 /* As the upstream counts; -1: not known yet. */
@@ -22,7 +24,7 @@ struct gemini_counts {
 struct gemini {
 	bool client_key;
 	bool meta_given;
-	bool finished; /* there was a reason to finish */
+	bool finished; /* some candidate is, or there will be none */
 	uint64_t seed; /* made of the response's id */
 	struct gemini_counts counts;
 	struct gemini_candidate candidate[GEMINI_CANDIDATES_MAX];

@@ -63,6 +63,7 @@ static void read_call(struct ollama *s, struct json call, struct decoded *d)
 
 	if (function.type != JSON_OBJECT)
 		return;
+	decoded_end_pieces(d, &s->tail, 0);
 	index = s->n_calls++;
 	if (id.n == 0)
 		id = tool_calls_make_id(s->seed, 0, index, d);
@@ -76,13 +77,10 @@ static void read_message(struct ollama *s, struct json line, struct json message
 	struct json call;
 	struct sl_slice key;
 
-	decoded_add_text(d, SL_EVENT_REASONING, 0,
-			 decoded_string(d, json_get(line, "thinking"), NULL));
-	decoded_add_text(d, SL_EVENT_REASONING, 0,
-			 decoded_string(d, json_get(message, "thinking"), NULL));
-	decoded_add_text(d, SL_EVENT_TEXT, 0, decoded_string(d, json_get(line, "response"), NULL));
-	decoded_add_text(d, SL_EVENT_TEXT, 0,
-			 decoded_string(d, json_get(message, "content"), NULL));
+	decoded_add_piece(d, &s->tail, SL_EVENT_REASONING, 0, json_get(line, "thinking"));
+	decoded_add_piece(d, &s->tail, SL_EVENT_REASONING, 0, json_get(message, "thinking"));
+	decoded_add_piece(d, &s->tail, SL_EVENT_TEXT, 0, json_get(line, "response"));
+	decoded_add_piece(d, &s->tail, SL_EVENT_TEXT, 0, json_get(message, "content"));
 	json_walk_init(&calls, json_get(message, "tool_calls"));
 	while (json_walk_next(&calls, &key, &call) == 1)
 		read_call(s, call, d);
@@ -118,6 +116,7 @@ static void read_done(struct ollama *s, struct json line, struct decoded *d)
 		reason = native;
 	else if (s->n_calls > 0)
 		reason = SL_LIT("tool_calls");
+	decoded_end_pieces(d, &s->tail, 0);
 	s->finished = true;
 	read_usage(line, d);
 	decoded_add(d, &(struct sl_event){.kind = SL_EVENT_FINISH, .s = {reason, native}});

@@ -12,6 +12,7 @@ struct ollama {
 	bool finished; /* done was seen */
 	uint64_t seed; /* made of the first line */
 	uint32_t n_calls;
+	struct decoded_tail tail;
 };
 
 void ollama_init(void *state, const struct sl_reader_options *o);

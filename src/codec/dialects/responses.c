@@ -334,7 +334,7 @@ static struct json find_error(const struct message *m, const struct response_eve
 	if (is_response_event(e->type))
 		return (struct json){0};
 	if (e->error.type != JSON_NONE)
-		return e->error;
+		return upstream_error_described(e->error, object);
 	if (sl_slice_is(e->type, "error") || sl_slice_is(m->name, "error"))
 		return error_of_event(object, d);
 	found = upstream_error_find(object);
