@@ -152,15 +152,15 @@ describe('what an upstream is asked', {timeout: 300_000}, () => {
 		await proxy.stop();
 		for (const upstream of Object.values(upstreams)) upstream.stop();
 	});
-	const askedByProxy = async api => {
-		for await (const _ of await openai(proxy.url).chat.completions.create({...chat, model: `${api}/m`}));
+	const askedByProxy = async (api, model = 'm') => {
+		for await (const _ of await openai(proxy.url).chat.completions.create({...chat, model: `${api}/${model}`}));
 		return upstreams[api].asked;
 	};
 
 	it('is what Google\u2019s own package asks', async () => {
-		const ours = await askedByProxy('gemini');
+		const ours = await askedByProxy('gemini', 'gemini-3-pro-preview');
 		for await (const _ of await google(upstreams.gemini.url).models.generateContentStream({
-			model: 'm',
+			model: 'gemini-3-pro-preview',
 			contents: [
 				{role: 'user', parts: [{text: question}, {inlineData: {mimeType: 'image/png', data: image}}]},
 				{role: 'model', parts: [{text: 'Let me ask.'}, {functionCall: {id: 'call_1', name: 'f', args: {city: 'Oslo'}}}]},
@@ -192,8 +192,8 @@ describe('what an upstream is asked', {timeout: 300_000}, () => {
 			messages: [
 				{role: 'system', content: system},
 				{role: 'user', content: question, images: [image]},
-				{role: 'assistant', content: 'Let me ask.', tool_calls: [{id: 'call_1', function: {name: 'f', arguments: {city: 'Oslo'}}}]},
-				{role: 'tool', tool_name: 'f', tool_call_id: 'call_1', content: 'rain'},
+				{role: 'assistant', content: 'Let me ask.', tool_calls: [{function: {name: 'f', arguments: {city: 'Oslo'}}}]},
+				{role: 'tool', tool_name: 'f', content: 'rain'},
 			],
 			options: {num_predict: 50, temperature: 0.5, top_p: 0.75, stop: ['END'], seed: 7},
 		}));

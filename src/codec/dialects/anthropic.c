@@ -562,7 +562,7 @@ static int begin_message(struct anthropic *s, const struct frame *f, struct deco
 				 "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_%016" PRIx64
 				 "\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"\","
 				 "\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
-				 "\"usage\":{\"input_tokens\":0,\"output_tokens\":0}}}\n",
+				 "\"usage\":{\"input_tokens\":0}}}\n",
 				 tool_calls_hash(0, frame)));
 	decoded_note(d, sl_buf_put_slice(&d->behind, frame));
 	return d->failure < 0 ? d->failure : VERDICT_SKIP;
