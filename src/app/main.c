@@ -303,6 +303,8 @@ static void wait_for_the_end(struct process *p)
 static void stop(struct process *p)
 {
 	for (unsigned i = 0; i < p->n_workers; i++)
+		worker_stop(p->workers[i]);
+	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_join(p->workers[i]);
 	feeds_stop(p->feeds);
 	for (unsigned i = 0; i < p->n_workers; i++)

@@ -25,6 +25,7 @@ struct worker {
 	struct timer look;
 	uint64_t deadline_ms, cut_ms;
 	bool failed_rest;
+	struct mail stop;
 };
 
 static void *hold(void *config)
@@ -101,6 +102,12 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 	loop_run(&w->loop);
+	/* A request may have come in the very last turn. */
+	server_close(w->server);
+	while (server_busy(w->server) > 0) {
+		server_cut(w->server);
+		loop_turn(&w->loop, LOOK_MS);
+	}
 	return NULL;
 }
 
@@ -169,17 +176,17 @@ static bool is_done(struct worker *w)
 	return !live && server_busy(w->server) == 0;
 }
 
-/* While draining: is everything over, or time for the next, ruder step? */
+/* While draining: is everything over, or time for the next, ruder step? What is over here may not
+ * be elsewhere, and the probes that ask for it are answered by all workers. */
 static void look(struct timer *t)
 {
 	struct worker *w = FROM(t, struct worker, look);
-	if (is_done(w)) {
+	bool was = w->drained;
+	w->drained = is_done(w);
+	if (w->drained && !was) {
 		uint64_t one = 1;
-		w->drained = true;
 		ssize_t n = write(w->shared->event_fd, &one, sizeof(one));
 		(void)n;
-		loop_stop(&w->loop);
-		return;
 	}
 	if (w->loop.now_ms >= w->deadline_ms && !w->failed_rest) {
 		w->failed_rest = true;
@@ -213,6 +220,20 @@ void worker_drain(struct worker *w, uint64_t drain_ms)
 bool worker_is_drained(const struct worker *w)
 {
 	return w->drained || !w->running;
+}
+
+static void deliver_stop(struct mail *m)
+{
+	struct worker *w = FROM(m, struct worker, stop);
+	loop_stop_timer(&w->loop, &w->look);
+	loop_stop(&w->loop);
+}
+
+void worker_stop(struct worker *w)
+{
+	w->stop.deliver = deliver_stop;
+	if (w->running)
+		loop_post(&w->loop, &w->stop);
 }
 
 void worker_join(struct worker *w)

@@ -36,12 +36,15 @@ int worker_run(struct worker *w);
 /* New requests go by this configuration. */
 void worker_configure(struct worker *w, struct config *config);
 
-/* Accepts nothing more, lets streams run for `drain_ms`, then ends the rest as `shutting_down`;
- * writes to shared->event_fd when all is done. Idempotent. */
+/* Refuses what is new, lets streams run for `drain_ms`, then ends the rest as `shutting_down`;
+ * writes to shared->event_fd when nothing is left. Goes on answering. Idempotent. */
 void worker_drain(struct worker *w, uint64_t drain_ms);
+/* Nothing was left when it last looked; or it never ran. */
 bool worker_is_drained(const struct worker *w);
 
-/* Waits for the thread, which must have drained (or never run), and frees all but the loop … */
+/* Ends the thread; to be called once, when all workers have drained. */
+void worker_stop(struct worker *w);
+/* Waits for the thread, and frees all but the loop … */
 void worker_join(struct worker *w);
 /* … which goes last, when all workers are joined: there may be mail between them. */
 void worker_free(struct worker *w);

@@ -96,7 +96,7 @@ void server_drain(struct server *s)
 	s->shared->draining = true;
 }
 
-static void close_listeners(struct server *s)
+void server_close(struct server *s)
 {
 	while (s->listeners) {
 		struct listener *l = s->listeners;
@@ -129,7 +129,7 @@ void server_free(struct server *s)
 	if (!s)
 		return;
 	assert(s->busy == 0);
-	close_listeners(s);
+	server_close(s);
 	for (struct conn *c = s->conns, *next; c; c = next) {
 		next = c->next;
 		if (!c->shard)

@@ -55,9 +55,12 @@ int server_add_listener(struct server *s, int fd, bool is_unix, bool metrics_onl
 /* New requests go by this set. */
 void server_configure(struct server *s, const struct server_set *set);
 
-/* Closes the listeners; new requests on kept connections get 503, running ones go on. Idempotent.
- */
+/* New requests, also on new connections, get 503 but for those that ask how it is; running ones go
+ * on. Idempotent. */
 void server_drain(struct server *s);
+
+/* Closes the listeners. Idempotent. */
+void server_close(struct server *s);
 
 /* Requests under way. */
 unsigned server_busy(const struct server *s);

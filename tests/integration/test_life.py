@@ -402,6 +402,33 @@ def test_an_idle_server_ends_at_once(rig, upstream):
         assert c.rest() == b""
 
 
+def test_while_one_stream_goes_on_every_worker_answers(rig, upstream):
+    gate = upstream.gate()
+    upstream.script = [ROLE, token("a"), gate, token("b"), FINISH, DONE]
+    p = rig.proxy(upstream, workers=4, timeouts={"drain": "30s"})
+    idle = [p.client() for _ in range(16)]
+    for c in idle:
+        assert c.request("GET", "/healthz").response().read()
+    running = p.chat()
+    running.next_event()
+    p.signal(signal.SIGTERM)
+    p.wait_log("draining")
+    began = time.monotonic()
+    # Ten times as long as a worker takes to see that it has nothing left to do.
+    while time.monotonic() - began < 0.2:
+        with p.client() as c:
+            assert c.request("GET", "/healthz").response().status == 200
+        r = p.chat()
+        assert r.status == 503 and r.error["code"] == "shutting_down" and r.header("Retry-After")
+    for c in idle:
+        assert c.request("GET", "/healthz").response().status == 200
+    again = p.client().request("GET", f"/v1/streams/{running.header('X-Stream-Id')}?format=text").response()
+    gate.open()
+    running.all_events()
+    assert again.read() == b"ab"
+    assert p.wait() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_drain_lets_streams_end_and_tells_the_rest(rig, upstream, number):
     gate = upstream.gate()
