@@ -339,7 +339,8 @@ def test_many_clients_that_read_nothing_take_little_memory(rig):
     for c in clients:
         c.reset()
     upstream.until(lambda: all(c.closed for c in connections), "the upstreams to be closed", 2)
-    wait_until(lambda: p.open_files <= files + 4, "all files to be closed")
+    # Connections to the upstream that are kept for the next request are among them.
+    wait_until(lambda: p.open_files <= files + n // 2, "all files to be closed")
 
 
 def median(lists):

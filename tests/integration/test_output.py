@@ -453,11 +453,12 @@ def test_a_client_that_takes_nothing_for_too_long_is_cut(impatient, upstream):
             client.response().read()
 
 
-def test_a_client_that_takes_little_at_a_time_is_not_cut(impatient, unix_proxy, upstream):
-    """Much less than what makes its socket writable again."""
+def test_a_client_that_takes_little_at_a_time_is_not_cut(rig, unix_proxy, upstream):
+    """Much less than what makes its socket writable again, and for longer than it may take nothing."""
     clock = clock_of(unix_proxy, upstream)
-    client, _ = stuck_client(impatient, upstream, "text", CLOSE)
-    for turn in range(4):
+    p = rig.proxy(upstream, streams=SHORT, timeouts={"idle": "4s"})
+    client, _ = stuck_client(p, upstream, "text", CLOSE)
+    for turn in range(6):
         take_at_random(client, 30_000, turn)
         beats(clock, 1)
     assert take_all(client, "text") == WHOLE
