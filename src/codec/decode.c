@@ -120,19 +120,15 @@ int decoded_line(struct decoded *d, struct sl_slice data, struct json *object)
 
 struct sl_slice decoded_unwrap(struct sl_slice data)
 {
-	struct json array, first, other;
+	struct json array, first = {0};
 	struct json_walk w;
 	struct sl_slice key;
 
 	if (data.n == 0 || *data.p != '[' || json_parse(data, &array) < 0)
 		return data;
 	json_walk_init(&w, array);
-	if (json_walk_next(&w, &key, &first) != 1 || first.type != JSON_OBJECT)
-		return data;
-	if (!upstream_error_is_set(json_get(first, "error")) &&
-	    json_walk_next(&w, &key, &other) == 1)
-		return data;
-	return first.raw;
+	json_walk_next(&w, &key, &first);
+	return upstream_error_is_set(json_get(first, "error")) ? first.raw : data;
 }
 
 void decoded_add(struct decoded *d, const struct sl_event *e)

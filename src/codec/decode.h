@@ -73,8 +73,8 @@ void decoded_reset(struct decoded *d);
  * are its bytes. 0: it is none. -SL_E_NOMEM. */
 int decoded_line(struct decoded *d, struct sl_slice data, struct json *object);
 
-/* Google wraps errors in an array, of which all others know nothing: the object that is the only
- * element of an array, or an error and its first; any other bytes as they are. */
+/* Google wraps errors in an array, of which all others know nothing: the first element of an array,
+ * where that is one; any other bytes as they are. */
 struct sl_slice decoded_unwrap(struct sl_slice data);
 
 /* What a dialect makes of a message that is an object: an enum verdict, or -SL_E_NOMEM. */

@@ -261,12 +261,14 @@ static struct json read_choice(struct openai *s, struct json choice, uint32_t pl
 			logprobs = value;
 		else if (sl_slice_is(key, "text"))
 			text = value;
-		else if (sl_slice_is(key, "message"))
-			message = value, message_key = key;
 		else if (sl_slice_is(key, "usage"))
 			*usage = value;
 		else if (sl_slice_is(key, "error") && upstream_error_is_set(value))
 			error = value;
+		else if (sl_slice_is(key, "message")) {
+			message = value;
+			message_key = key;
+		}
 	}
 	if (error.type != JSON_NONE)
 		return error;

@@ -155,7 +155,8 @@ struct prompt_word {
 };
 
 /* Settles every option that was given and is not among `words`: refused (-SL_E_TYPE, *fault) or
- * dropped, as the table of options says; and so a demand for a call where there are no tools. To be called first. */
+ * dropped, as the table of options says. A demand for a call is dropped where there are no tools. To
+ * be called first. */
 int prompt_settle(struct prompt *p, const struct prompt_word *words, size_t n,
 		  struct request_fault *fault);
 

@@ -43,6 +43,11 @@ static int give_bad_body(struct sl_reader *r, struct sl_entry *entry)
 				 "the upstream answered with something that is no answer", entry);
 }
 
+static bool has_failed(int verdict)
+{
+	return verdict == VERDICT_FAILED || verdict == VERDICT_ENTRY_FAILED;
+}
+
 /* The events of a complete body are those of the chunks that it unfolds to. */
 static int decode_whole(struct sl_reader *r, struct json object)
 {
@@ -56,7 +61,7 @@ static int decode_whole(struct sl_reader *r, struct json object)
 	if (result == 0)
 		return reader_decode(r, &(struct message){.data = sl_buf_slice(&r->body)});
 	decoded_reset(&r->decoded);
-	while (result >= 0 && result != VERDICT_FAILED && reader_next_line(r, &m))
+	while (result >= 0 && !has_failed(result) && reader_next_line(r, &m))
 		result = r->dialect->decode(r->state, &m, &r->decoded);
 	return result;
 }
@@ -74,7 +79,7 @@ static int give_whole(struct sl_reader *r, struct sl_entry *entry)
 		return give_bad_body(r, entry);
 	if (result == 1)
 		result = decode_whole(r, object);
-	if (result < 0 || result == VERDICT_FAILED)
+	if (result < 0 || has_failed(result))
 		return reader_give(r, result, entry);
 	r->decoded.flags &= (unsigned)~SL_ENTRY_USAGE_ONLY;
 	r->decoded.flags |= SL_ENTRY_WHOLE;
