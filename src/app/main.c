@@ -263,6 +263,7 @@ static bool all_drained(const struct process *p)
 static void drain(struct process *p, uint64_t drain_ms)
 {
 	p->draining = true;
+	server_drain(p->shared.server);
 	log_event(LOG_INFO, "draining", {"ms", LOG_INT(drain_ms)});
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_drain(p->workers[i], drain_ms);

@@ -205,7 +205,6 @@ static void deliver_drain(struct mail *m)
 		w->deadline_ms = w->loop.now_ms + o->drain_ms;
 		w->cut_ms = w->deadline_ms + FLUSH_MS;
 		channel_table_close(&w->shared->channels, &w->loop); /* they would go on for ever */
-		server_drain(w->server); /* it answers 503, and keeps listening so that it can */
 		loop_set_timer(&w->loop, &w->look, 1);
 	}
 	free(o);

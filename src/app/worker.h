@@ -36,7 +36,7 @@ int worker_run(struct worker *w);
 /* New requests go by this configuration. */
 void worker_configure(struct worker *w, struct config *config);
 
-/* Refuses what is new, lets streams run for `drain_ms`, then ends the rest as `shutting_down`;
+/* After server_drain(): lets streams run for `drain_ms`, then ends the rest as `shutting_down`;
  * writes to shared->event_fd when nothing is left. Goes on answering. Idempotent. */
 void worker_drain(struct worker *w, uint64_t drain_ms);
 /* Nothing was left when it last looked; or it never ran. */

@@ -91,9 +91,9 @@ void server_configure(struct server *s, const struct server_set *set)
 	s->shared->per_address_max = set->options->per_address;
 }
 
-void server_drain(struct server *s)
+void server_drain(struct server_shared *s)
 {
-	s->shared->draining = true;
+	s->draining = true;
 }
 
 void server_close(struct server *s)

@@ -55,9 +55,9 @@ int server_add_listener(struct server *s, int fd, bool is_unix, bool metrics_onl
 /* New requests go by this set. */
 void server_configure(struct server *s, const struct server_set *set);
 
-/* New requests, also on new connections, get 503 but for those that ask how it is; running ones go
- * on. Idempotent. */
-void server_drain(struct server *s);
+/* All servers at once, any thread. New requests, also on new connections, get 503 but for those that
+ * ask how it is; running ones go on. Idempotent. */
+void server_drain(struct server_shared *s);
 
 /* Closes the listeners. Idempotent. */
 void server_close(struct server *s);

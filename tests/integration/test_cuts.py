@@ -10,6 +10,8 @@ import pytest
 from load import FastUpstream, Tool
 from rig import SANITIZED
 
+pytestmark = pytest.mark.alone
+
 MANY = {"limits": {"connections": 12000, "per_address": 12000}}
 
 

@@ -10,6 +10,8 @@ import pytest
 from load import FastUpstream, Tool
 from rig import SANITIZED, wait_until
 
+pytestmark = pytest.mark.alone
+
 IDLE, READERS = 100, 50
 # 2 MiB of text, 4 MiB of frames.
 SIZE, RATE = 180, 4000

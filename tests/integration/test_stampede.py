@@ -13,6 +13,8 @@ import pytest
 from load import Tool
 from rig import SANITIZED, config_for
 
+pytestmark = pytest.mark.alone
+
 CLIENTS = 500 if SANITIZED else 10_000
 BUSIEST = 0.08  # the most that may come within 100 ms; evenly spread over four seconds each has 0.025
 
