@@ -18,6 +18,9 @@ void sl_buf_init(struct sl_buf *b, size_t max_bytes);
 
 /* Frees the memory; the buffer is empty and usable again with the same maximum. Accepts zeroes. */
 void sl_buf_fini(struct sl_buf *b);
+/* The same for what is secret: the memory is overwritten first. Reserve all of it at once: a buffer
+ * that grows leaves what it had behind. */
+void sl_buf_wipe(struct sl_buf *b);
 
 /* Room for `more` bytes behind len. 0, -SL_E_LIMIT or -SL_E_NOMEM; on failure nothing has changed.
  * May move the bytes: slices into the buffer are good until the next call that can grow it. */

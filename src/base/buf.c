@@ -22,6 +22,13 @@ void sl_buf_fini(struct sl_buf *b)
 	sl_buf_init(b, b->max);
 }
 
+void sl_buf_wipe(struct sl_buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	sl_buf_fini(b);
+}
+
 /* `need` is the wanted capacity; it may lie one above max, for the NUL of printf. */
 static int grow(struct sl_buf *b, size_t need)
 {

@@ -47,13 +47,6 @@ static int step(unsigned char key[HASH], const char *text)
 	return 0;
 }
 
-static void wipe(struct sl_buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	sl_buf_fini(b);
-}
-
 static int put_encoded(struct sl_buf *out, unsigned char c, const char *also)
 {
 	static const char plain[] =
@@ -195,7 +188,7 @@ static int hash_request(const struct sigv4 *s, const struct sigv4_request *q, co
 		r = sl_buf_printf(&text, "\n%s\n%s", signed_names(s), payload.text);
 	if (r == 0)
 		r = hash(sl_buf_slice(&text), hashed);
-	wipe(&text);
+	sl_buf_wipe(&text);
 	return r;
 }
 
@@ -214,7 +207,7 @@ static int make_signature(const struct sigv4 *s, const char *day, const char *to
 		r = step(key, steps[i]);
 	if (r == 0)
 		*signature = hex_of(key);
-	wipe(&secret);
+	sl_buf_wipe(&secret);
 	explicit_bzero(key, sizeof(key));
 	return r;
 }

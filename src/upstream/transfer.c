@@ -132,13 +132,6 @@ static bool add_header(struct curl_slist **list, const char *line)
 	return more != NULL;
 }
 
-static void wipe(struct sl_buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	sl_buf_fini(b);
-}
-
 /* Adds each of "Name: value\n"…, however long: a session token has kilobytes. */
 static bool add_lines(struct curl_slist **list, struct sl_slice lines)
 {
@@ -165,7 +158,7 @@ static bool add_pair(struct curl_slist **list, const char *name, const char *pre
 	sl_buf_init(&line, 65536);
 	bool ok = sl_buf_printf(&line, "%s: %s%s", name, prefix, value) == 0 &&
 		  sl_buf_putc(&line, '\0') == 0 && add_header(list, line.p);
-	wipe(&line);
+	sl_buf_wipe(&line);
 	return ok;
 }
 
@@ -207,7 +200,7 @@ static bool add_signature(struct curl_slist **list, const struct transfer_reques
 			   &lines) == 0 &&
 		add_lines(list, sl_buf_slice(&lines));
 	sl_buf_fini(&path);
-	wipe(&lines);
+	sl_buf_wipe(&lines);
 	return ok;
 }
 

@@ -51,6 +51,22 @@ START_TEST(a_finished_buffer_is_empty_and_usable_again)
 }
 END_TEST
 
+START_TEST(a_wiped_buffer_is_empty_and_usable_again)
+{
+	struct sl_buf b;
+
+	sl_buf_wipe(&(struct sl_buf){0});
+	sl_buf_init(&b, 4);
+	ck_assert_int_eq(sl_buf_put_str(&b, "abcd"), 0);
+	sl_buf_wipe(&b);
+	ck_assert_uint_eq(b.len, 0);
+	ck_assert_ptr_null(b.p);
+	ck_assert_int_eq(sl_buf_put_str(&b, "efgh"), 0);
+	assert_holds(&b, SL_LIT("efgh"));
+	sl_buf_wipe(&b);
+}
+END_TEST
+
 START_TEST(growing_ends_at_the_maximum)
 {
 	struct sl_buf b;
@@ -201,6 +217,7 @@ int main(void)
 
 	tcase_add_test(tc, zeroes_with_a_maximum_are_an_empty_buffer);
 	tcase_add_test(tc, a_finished_buffer_is_empty_and_usable_again);
+	tcase_add_test(tc, a_wiped_buffer_is_empty_and_usable_again);
 	tcase_add_test(tc, growing_ends_at_the_maximum);
 	tcase_add_test(tc, an_append_that_does_not_fit_appends_nothing);
 	tcase_add_test(tc, more_memory_than_there_is_fails_and_changes_nothing);
