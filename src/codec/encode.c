@@ -52,6 +52,20 @@ void encode_block_end(const struct encoder *e, const struct encoder_entry *in, u
 	window_put_str(w, "\n");
 }
 
+void encode_frame(const struct encoder *e, const struct encoder_entry *in, struct sl_slice name,
+		  struct sl_window *w)
+{
+	encode_block(e, 0, name, w);
+	if (in->entry.flags & SL_ENTRY_WHOLE) { /* a body as it came: of several lines */
+		sl_sse_put_data(w, in->entry.frame);
+	} else {
+		window_put_str(w, "data: ");
+		sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
+		window_put_str(w, "\n");
+	}
+	encode_block_end(e, in, 0, 1, w);
+}
+
 int64_t encode_count(int64_t n)
 {
 	return n > 0 ? n : 0;

@@ -297,20 +297,6 @@ static struct sl_slice frame_type(struct sl_slice frame)
 	return type.type == JSON_STRING ? sl_slice(type.raw.p + 1, type.raw.n - 2) : SL_LIT("");
 }
 
-static void write_frame(const struct encoder *e, const struct encoder_entry *in,
-			struct sl_window *w)
-{
-	encode_block(e, 0, frame_type(in->entry.frame), w);
-	if (in->entry.flags & SL_ENTRY_WHOLE) { /* a body as it came: of several lines */
-		sl_sse_put_data(w, in->entry.frame);
-	} else {
-		window_put_str(w, "data: ");
-		sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
-		window_put_str(w, "\n");
-	}
-	encode_block_end(e, in, 0, 1, w);
-}
-
 unsigned encode_anthropic_count(const struct encoder *e, const struct encoder_entry *in)
 {
 	unsigned n = 0;
@@ -354,7 +340,7 @@ void encode_anthropic(const struct encoder *e, const struct encoder_entry *in, s
 	else if (in->entry.flags & SL_ENTRY_END)
 		write_end(e, in, w);
 	else if (in->native)
-		write_frame(e, in, w);
+		encode_frame(e, in, frame_type(in->entry.frame), w);
 	else
 		write_made(e, in, of, w);
 }

@@ -15,6 +15,10 @@ void encode_block(const struct encoder *e, unsigned at, struct sl_slice name, st
 void encode_block_end(const struct encoder *e, const struct encoder_entry *in, unsigned at,
 		      unsigned of, struct sl_window *w);
 
+/* The frame of an entry, as it came, as its one block. */
+void encode_frame(const struct encoder *e, const struct encoder_entry *in, struct sl_slice name,
+		  struct sl_window *w);
+
 /* The first event of that kind in choice 0; NULL. */
 const struct sl_event *encode_find(const struct encoder_entry *in, enum sl_event_kind kind);
 

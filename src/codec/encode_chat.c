@@ -291,20 +291,6 @@ static void write_failed(const struct encoder *e, const struct encoder_entry *in
 	put_done(e, in, 1, w);
 }
 
-static void write_frame(const struct encoder *e, const struct encoder_entry *in,
-			struct sl_window *w)
-{
-	encode_block(e, 0, SL_LIT(""), w);
-	if (in->entry.flags & SL_ENTRY_WHOLE) { /* a body as it came: of several lines */
-		sl_sse_put_data(w, in->entry.frame);
-	} else {
-		window_put_str(w, "data: ");
-		sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
-		window_put_str(w, "\n");
-	}
-	encode_block_end(e, in, 0, 1, w);
-}
-
 static void write_made(const struct encoder *e, const struct encoder_entry *in, unsigned of,
 		       struct sl_window *w)
 {
@@ -337,7 +323,7 @@ void encode_chat(const struct encoder *e, const struct encoder_entry *in, struct
 	else if (in->entry.flags & SL_ENTRY_END)
 		write_end(e, in, of, w);
 	else if (in->native)
-		write_frame(e, in, w);
+		encode_frame(e, in, SL_LIT(""), w);
 	else
 		write_made(e, in, of, w);
 }

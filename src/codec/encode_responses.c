@@ -387,16 +387,6 @@ static void put_native_whole(const struct encoder *e, const struct encoder_entry
 	}
 }
 
-static void put_native_frame(const struct encoder *e, const struct encoder_entry *in,
-			     struct sl_window *w)
-{
-	encode_block(e, 0, native_name(in->entry.frame), w);
-	window_put_str(w, "data: ");
-	sl_window_put(w, in->entry.frame); /* one line: the reader has seen to it */
-	window_put_str(w, "\n");
-	encode_block_end(e, in, 0, 1, w);
-}
-
 static unsigned native_end_count(const struct encoder_entry *in)
 {
 	return in->entry.flags & SL_ENTRY_FAILED ? 2 : 1;
@@ -419,7 +409,7 @@ static void write_native(const struct encoder *e, const struct encoder_entry *in
 	if (in->entry.flags & SL_ENTRY_WHOLE) {
 		put_native_whole(e, in, w);
 	} else if (!(in->entry.flags & (SL_ENTRY_END | SL_ENTRY_FAILED))) {
-		put_native_frame(e, in, w);
+		encode_frame(e, in, native_name(in->entry.frame), w);
 	} else {
 		struct telling t = native_end(in);
 		struct encoder all = *e;
